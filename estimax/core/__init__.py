@@ -2,7 +2,7 @@
 
 from estimax.core import errors
 from estimax.core.dtypes import DTypePolicy, canonical, floatx, get_policy, is_float, standardize_dtype
-from estimax.core.frame import Frame, Lookup, current_frame, name_scope, row_count, row_mask
+from estimax.core.frame import Frame, Lookup, current_frame, name_scope, open_frame, row_count, row_mask
 from estimax.core.host import (
     Features,
     HostContext,
@@ -26,6 +26,6 @@ __all__ = [
     "DTypePolicy", "Features", "Frame", "HostContext", "HostOp", "HostOutput", "HostTransform", "HostValue", "Lookup",
     "SeedGenerator", "TrainState", "Variable", "as_host_value", "canonical", "current_frame", "deserialize", "embedding_lookup",
     "errors", "find_class", "finish_outputs", "first_free", "floatx", "get_policy", "is_float", "is_host_array", "name_scope",
-    "next_key", "next_seed", "plain", "register", "remat", "row_count", "row_mask", "scan", "serialize", "set_random_seed",
+    "next_key", "next_seed", "open_frame", "plain", "register", "remat", "row_count", "row_mask", "scan", "serialize", "set_random_seed",
     "snake_case", "standardize_dtype", "unique_paths",
 ]  # fmt: skip

@@ -106,11 +106,12 @@ class Frame:
         self.lookups: list[Lookup] = []
         self.lookup_ids: list[jax.Array] = []
         self.dense_reads: set[str] = set()
+        self.autocast: str | None = None  # dtype in which layers read float variables, for mixed precision
         self.weighted = False  # set by losses and heads that leave out the rows of row_mask
         self.named: dict[str, Any] = {}
         self.summaries: dict[str, Any] = {}
         self._masks: dict[int, tuple[Any, Any]] = {}
-        self._scopes: list[str] = []
+        self._scopes: list[tuple[str, Any]] = []  # name and the layer that opened it, if one did
         self._names: set[str] = set()
         self._keys = 0
         self._tokens: list[contextvars.Token] = []
@@ -167,9 +168,12 @@ class Frame:
     # -- names --------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def scope(self, name: str) -> Iterator[None]:
-        """Prefixes the paths of variables created inside."""
-        self._scopes.append(name)
+    def scope(self, name: str, owner: Any = None) -> Iterator[None]:
+        """Prefixes the paths of variables created inside; opening the innermost owner's scope again changes nothing."""
+        if owner is not None and self._scopes and self._scopes[-1][1] is owner:
+            yield
+            return
+        self._scopes.append((name, owner))
         try:
             yield
         finally:
@@ -178,7 +182,7 @@ class Frame:
     @property
     def prefix(self) -> str:
         """The open scopes, joined by slashes and ending in one, or an empty string."""
-        return "".join(s + "/" for s in self._scopes)
+        return "".join(name + "/" for name, _ in self._scopes)
 
     def unique_name(self, name: str) -> str:
         """`name`, `name_1`, ... counted in this call."""
@@ -217,6 +221,17 @@ class Frame:
 
 
 @contextlib.contextmanager
+def open_frame() -> Iterator[Frame]:
+    """The open frame, or an eager one for the time being."""
+    frame = current_frame()
+    if frame is not None:
+        yield frame
+    else:
+        with Frame.eager() as frame:
+            yield frame
+
+
+@contextlib.contextmanager
 def name_scope(name: str) -> Iterator[None]:
     """Prefixes the paths of variables created inside, as `tf.name_scope` does for layers.
 
@@ -227,11 +242,7 @@ def name_scope(name: str) -> Iterator[None]:
         >>> v.path
         'tower/scale'
     """
-    frame = current_frame()
-    with contextlib.ExitStack() as stack:
-        if frame is None:
-            frame = stack.enter_context(Frame.eager())
-        stack.enter_context(frame.scope(name))
+    with open_frame() as frame, frame.scope(name):
         yield
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from estimax.core.dtypes import standardize_dtype
+from estimax.core.dtypes import is_float, standardize_dtype
 from estimax.core.errors import ShapeError, TracerLeakError, UnboundVariableError
 from estimax.core.frame import current_frame
 
@@ -29,6 +30,7 @@ class Variable:
         kind: `"params"`, `"state"` or `"metrics"`; by default by `trainable`.
         regularizer: `value -> scalar` added to the loss while training.
         constraint: `value -> value`, applied after each update.
+        autocast: whether a layer that computes in 16 bits reads it in 16 bits.
 
     Raises:
         ValueError: if a function is given without a shape, or the name contains a slash.
@@ -53,6 +55,7 @@ class Variable:
         kind: str | None = None,
         regularizer: Callable | None = None,
         constraint: Callable | None = None,
+        autocast: bool = True,
     ):
         if "/" in name:
             raise ValueError(f"name: given {name!r}, expected a name without '/'. Use core.name_scope for a prefix.")
@@ -75,6 +78,7 @@ class Variable:
         self.trainable = trainable
         self.regularizer = regularizer
         self.constraint = constraint
+        self.autocast = autocast
         self.kind = kind or ("params" if trainable else "state")
         self._array: jax.Array | None = None
         frame = current_frame()
@@ -83,7 +87,7 @@ class Variable:
             frame.add_variable(self, self.kind, make)
         else:
             # Concrete even while something is traced: a variable that is built during a trace outlives it.
-            with jax.ensure_compile_time_eval():
+            with jax.ensure_compile_time_eval(), _eager_keys(frame):
                 array = make()
             if isinstance(array, jax.core.Tracer):
                 raise TracerLeakError(
@@ -98,8 +102,11 @@ class Variable:
         frame = current_frame()
         if frame is not None:
             path = frame.bindings.get(id(self))
-            if path is not None:
-                return frame.read(path)
+            array = self._array if path is None else frame.read(path)
+            if array is not None:
+                if frame.autocast is not None and self.autocast and is_float(array.dtype):
+                    return array.astype(frame.autocast)
+                return array
         if self._array is None:
             raise UnboundVariableError(
                 f'Variable "{self.path}": it was created inside a model_fn or another pure call, which is over; its value lives '
@@ -179,6 +186,19 @@ class Variable:
         except (UnboundVariableError, jax.errors.TracerArrayConversionError):
             shown = ""
         return f"Variable(path='{self.path}', shape={self.shape}, dtype={self.dtype}{shown})"
+
+
+@contextlib.contextmanager
+def _eager_keys(frame: Any) -> Iterator[None]:
+    """Random keys of the eager seed instead of the open frame's, which may be traced."""
+    key = None if frame is None else frame.key
+    if frame is not None:
+        frame.key = None
+    try:
+        yield
+    finally:
+        if frame is not None:
+            frame.key = key
 
 
 def _binary(op: Callable) -> Callable:

@@ -1,0 +1,644 @@
+"""The Layer: variables and a call, usable at once, inside models, and as a pure function."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from estimax.core import (
+    DTypePolicy,
+    Frame,
+    HostValue,
+    Variable,
+    current_frame,
+    get_policy,
+    is_float,
+    open_frame,
+    serialize,
+    snake_case,
+    unique_paths,
+)
+from estimax.core.errors import ShapeError, TracerLeakError
+from estimax.layers.symbolic import KerasTensor, Node, is_symbolic, map_symbolic, output_spec, symbolic_leaves
+
+
+class _CallInfo(NamedTuple):
+    """What a class's `call` and `build` accept."""
+
+    names: tuple[str, ...]
+    training: bool
+    mask: bool
+    masks: tuple[tuple[str, str], ...]  # (argument, its mask argument)
+    build_names: tuple[str, ...]
+
+
+@functools.lru_cache(maxsize=None)
+def _call_info(cls: type) -> _CallInfo:
+    parameters = list(inspect.signature(cls.call).parameters.values())[1:]
+    names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+    every = {p.name for p in parameters}
+    masks = tuple((n, f"{n}_mask") for n in names if f"{n}_mask" in every)
+    build_names = tuple(p for p in inspect.signature(cls.build).parameters if p != "self")
+    return _CallInfo(names, "training" in every, "mask" in every, masks, build_names)
+
+
+def shape_of(x: Any) -> Any:
+    """Shapes of a tree of arrays or symbolic tensors: a tuple for one, nested lists, tuples or dicts for many."""
+    if isinstance(x, dict):
+        return {k: shape_of(v) for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [shape_of(v) for v in x]
+    if x is None or isinstance(x, HostValue):
+        return None
+    return tuple(x.shape) if hasattr(x, "shape") else tuple(np.shape(x))
+
+
+class Layer:
+    """A computation with variables.
+
+    Calling a layer builds it (creates its variables for the input's shape) and computes, at once; inside a model's compiled step the
+    same code is pure. Subclasses implement `call`, and `build` if their variables depend on the input's shape.
+
+    Args:
+        name: of the layer; by default its class in snake case, counted where several would be equal.
+        trainable: whether its variables are trained.
+        dtype: a type or policy name, as `"float32"` or `"mixed_bfloat16"`.
+        activity_regularizer: `output -> scalar`, added to the losses.
+        autocast: whether float inputs are cast to the compute dtype.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> class Scale(Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight((input_shape[-1],), initializer="ones", name="factor")
+        ...     def call(self, inputs):
+        ...         return inputs * self.factor.value
+        >>> Scale()(jnp.ones((1, 2))).tolist()
+        [[1.0, 1.0]]
+
+    Reference: keras.layers.Layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        activity_regularizer: Any = None,
+        autocast: bool = True,
+        **kwargs: Any,
+    ):
+        frame = current_frame()
+        if name is not None and (not isinstance(name, str) or not name):
+            raise ValueError(f"name: given {name!r}, expected a non-empty string or None.")
+        self.auto_named = name is None
+        if name is None:
+            name = snake_case(type(self).__name__)
+            if frame is not None and frame.naming:
+                name = frame.unique_name(name)
+        self.name = name
+        self.dtype_policy: DTypePolicy = get_policy(dtype)
+        self.autocast = autocast
+        self.built = False
+        self._building = False
+        self.supports_masking = False
+        self.input_spec: Any = None
+        self._trainable = bool(trainable)
+        self._losses: list[Any] = []
+        self._losses_of: Any = None
+        self._build_shapes: dict[str, Any] = {}
+        self._own_variables: list[Variable] = []
+        self.nodes: list[Node] = []
+        if activity_regularizer is not None and not callable(activity_regularizer):
+            from estimax import regularizers
+
+            activity_regularizer = regularizers.get(activity_regularizer)
+        self.activity_regularizer = activity_regularizer
+        self._input_shape_given: tuple | None = None
+        if "batch_shape" in kwargs:
+            self._input_shape_given = tuple(kwargs.pop("batch_shape"))
+        elif "input_shape" in kwargs:
+            self._input_shape_given = (None, *kwargs.pop("input_shape"))
+        elif "input_dim" in kwargs and "input_dim" not in inspect.signature(type(self).__init__).parameters:
+            self._input_shape_given = (None, kwargs.pop("input_dim"))
+        if kwargs:
+            raise TypeError(
+                f"{type(self).__name__}: unknown arguments {sorted(kwargs)}. Expected name, trainable, dtype, activity_regularizer, "
+                "autocast, input_shape, or an argument of this class."
+            )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _building(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, jax.core.Tracer):
+            raise TracerLeakError(
+                f'{type(self).__name__} "{self.name}": attribute {name!r} would keep a traced value after the trace. Return it from '
+                "call, or keep it in a Variable made by add_weight."
+            )
+        object.__setattr__(self, name, value)
+
+    # -- to be implemented --------------------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the variables for inputs of this shape."""
+        self.built = True
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the output."""
+        raise TypeError(f"{type(self).__name__} does not implement call(inputs).")
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the output, from the mask of the input; the same unless overridden."""
+        return mask
+
+    # -- variables ----------------------------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: tuple[int, ...] | None = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        *,
+        name: str | None = None,
+        regularizer: Any = None,
+        constraint: Any = None,
+        autocast: bool = True,
+    ) -> Variable:
+        """Creates a variable of this layer.
+
+        Args:
+            shape: of the array; a scalar by default.
+            initializer: a function, name or array; Glorot uniform by default, zeros for integers.
+            dtype: by default the policy's variable dtype.
+            trainable: whether training changes it.
+            name: the last part of its path.
+            regularizer: name, object or function of the value.
+            constraint: name, object or function of the value.
+            autocast: whether it is read in the compute dtype.
+        """
+        from estimax import constraints, initializers, regularizers
+
+        dtype = dtype or self.dtype_policy.variable_dtype
+        if initializer is None:
+            initializer = "glorot_uniform" if is_float(dtype) else "zeros"
+        if isinstance(initializer, (str, dict, type)):
+            initializer = initializers.get(initializer)
+        with open_frame() as frame, frame.scope(self.name, self):
+            variable = Variable(
+                initializer,
+                tuple(shape or ()) if shape is not None or callable(initializer) else None,
+                dtype,
+                trainable,
+                name or "variable",
+                regularizer=regularizers.get(regularizer),
+                constraint=constraints.get(constraint),
+                autocast=autocast,
+            )
+        self._own_variables.append(variable)
+        return variable
+
+    add_variable = add_weight
+
+    def _children(self) -> Iterator[Variable | Layer]:
+        """Own variables, then variables and layers found in attributes, lists and dicts, in order of assignment."""
+        yield from self._own_variables
+        for key, value in self.__dict__.items():
+            if key not in ("_own_variables", "nodes", "_losses_of", "_losses") and not key.startswith("_ref_"):
+                yield from _found_in(value)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The direct sublayers."""
+        return list({id(c): c for c in self._children() if isinstance(c, Layer)}.values())
+
+    def flatten_layers(self) -> list[Layer]:
+        """This layer and all below it, each once."""
+        seen: dict[int, Layer] = {}
+
+        def walk(layer: Layer) -> None:
+            if id(layer) not in seen:
+                seen[id(layer)] = layer
+                for child in layer._children():
+                    if isinstance(child, Layer):
+                        walk(child)
+
+        walk(self)
+        return list(seen.values())
+
+    def _walk(self, trainable: bool, seen: dict[int, tuple[Variable, bool]], layers: set[int]) -> None:
+        if id(self) in layers:
+            return
+        layers.add(id(self))
+        trainable = trainable and self._trainable
+        children = list(self._children())
+        for child in children:
+            if isinstance(child, Variable) and id(child) not in seen:
+                seen[id(child)] = child, trainable and child.trainable
+        for child in children:
+            if isinstance(child, Layer):
+                child._walk(trainable, seen, layers)
+
+    def _variables(self) -> list[tuple[Variable, bool]]:
+        seen: dict[int, tuple[Variable, bool]] = {}
+        self._walk(True, seen, set())
+        return list(seen.values())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables: trainable ones first, each group in order of creation."""
+        return self.trainable_variables + self.non_trainable_variables
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The variables that training changes."""
+        return [v for v, trainable in self._variables() if trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that training leaves alone or changes only as state."""
+        return [v for v, trainable in self._variables() if not trainable]
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables in order of creation, sublayer by sublayer."""
+        return [v for v, _ in self._variables()]
+
+    trainable_weights = trainable_variables
+    non_trainable_weights = non_trainable_variables
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the variables; setting it sets it on all layers below."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.flatten_layers():
+            layer._trainable = bool(value)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The values of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Sets the values of `weights`; nothing is changed if one does not fit.
+
+        Raises:
+            ValueError: if their number or a shape differs.
+        """
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ValueError(
+                f'{type(self).__name__} "{self.name}": expected {len(variables)} arrays, given {len(weights)}. The order is that of '
+                f"layer.weights: {[v.path for v in variables]}."
+            )
+        for v, w in zip(variables, weights):
+            if tuple(np.shape(w)) != v.shape:
+                raise ShapeError(f'Variable "{v.path}": expected a value of shape {v.shape}, given {np.shape(w)}.')
+        for v, w in zip(variables, weights):
+            v.assign(w)
+
+    def count_params(self) -> int:
+        """The number of elements of all variables."""
+        return sum(v.size for v in self.weights)
+
+    # -- losses -------------------------------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds a scalar to what training minimises, from inside `call`."""
+        frame = current_frame()
+        for value in loss if isinstance(loss, (list, tuple)) else [loss]:
+            value = jnp.asarray(value)
+            if frame is not None:
+                frame.losses.append(value)
+            if not isinstance(value, jax.core.Tracer):
+                if self._losses_of is not frame:
+                    self._losses = []
+                self._losses_of = frame
+                self._losses.append(value)
+
+    @property
+    def losses(self) -> list[Any]:
+        """Losses added by the last eager call, and those of weight regularizers."""
+        added = [loss for layer in self.flatten_layers() for loss in layer._losses]
+        return added + self.regularization_losses()
+
+    def regularization_losses(self) -> list[Any]:
+        """One scalar for each trainable variable with a regularizer."""
+        return [v.regularizer(v.value) for v in self.trainable_variables if v.regularizer is not None]
+
+    # -- calling ------------------------------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> str:
+        """The type of variables."""
+        return self.dtype_policy.variable_dtype
+
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The type of computations."""
+        return self.dtype_policy.compute_dtype
+
+    def _cast(self, x: Any) -> Any:
+        """An argument as a device array in the compute dtype, where it is one."""
+        if isinstance(x, (jax.Array, np.ndarray, np.generic, float)):
+            if isinstance(x, np.ndarray) and x.dtype.kind in "OSUMm":
+                return x
+            x = jnp.asarray(x)
+            if self.autocast and x.dtype != self.compute_dtype and is_float(x.dtype):
+                x = x.astype(self.compute_dtype)
+            return x
+        if isinstance(x, Variable):
+            return self._cast(x.value)
+        if isinstance(x, dict):
+            return {k: self._cast(v) for k, v in x.items()}
+        if isinstance(x, (list, tuple)) and x and not isinstance(x[0], (int, float, str, bytes, bool)):
+            items = [self._cast(v) for v in x]
+            return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+        return x
+
+    def _convert_first(self, x: Any) -> Any:
+        """The first argument: plain nested lists of numbers are arrays there."""
+        if isinstance(x, (int, list, tuple)) and not symbolic_leaves(x):
+            leaves = jax.tree.leaves(x)
+            if leaves and all(isinstance(v, (bool, int, float)) for v in leaves):
+                return self._cast(np.asarray(x))
+        return self._cast(x)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Builds the layer if needed and computes; on symbolic inputs adds a node to the graph."""
+        if symbolic_leaves(args) or (kwargs and symbolic_leaves(kwargs)):
+            return self._call_symbolic(args, kwargs)
+        frame = current_frame()
+        if frame is None:
+            with Frame.eager() as frame:
+                return self._call_in(frame, args, kwargs)
+        return self._call_in(frame, args, kwargs)
+
+    def _call_in(self, frame: Frame, args: tuple, kwargs: dict[str, Any]) -> Any:
+        info = _call_info(type(self))
+        if args:
+            given_first = args[0]
+            args = (self._convert_first(given_first), *map(self._cast, args[1:]))
+        else:
+            given_first = None
+        kwargs = {k: self._cast(v) for k, v in kwargs.items()} if kwargs else {}
+        outer_training, outer_autocast = frame.training, frame.autocast
+        training = kwargs.pop("training", None)
+        if training is None and info.training and "training" in info.names[: len(args)]:
+            position = info.names.index("training")
+            training, args = args[position], args[:position]
+        if training is None:
+            training = bool(outer_training)
+        masks = self._fill_masks(frame, info, args, kwargs, given_first) if frame._masks else None
+        frame.training = training
+        frame._scopes.append((self.name, self))
+        try:
+            if not self.built:
+                self._build_for(args, kwargs)
+            if info.training:
+                kwargs["training"] = training
+            policy = self.dtype_policy
+            frame.autocast = policy.compute_dtype if policy.compute_dtype != policy.variable_dtype else None
+            out = self.call(*args, **kwargs)
+            if self.activity_regularizer is not None:
+                for leaf in jax.tree.leaves(out):
+                    self.add_loss(self.activity_regularizer(leaf))
+        finally:
+            frame._scopes.pop()
+            frame.training, frame.autocast = outer_training, outer_autocast
+        if self.supports_masking and (masks is not None or type(self).compute_mask is not Layer.compute_mask):
+            self._attach_masks(frame, self.compute_mask(args[0] if args else None, masks), out)
+        return out
+
+    def _fill_masks(self, frame: Frame, info: _CallInfo, args: tuple, kwargs: dict[str, Any], given_first: Any) -> Any:
+        """Passes the masks that this call's arrays carry; gives that of the first argument."""
+
+        def mask_tree(x: Any) -> Any:
+            if isinstance(x, dict):
+                return {k: mask_tree(v) for k, v in x.items()}
+            if isinstance(x, (list, tuple)):
+                return [mask_tree(v) for v in x]
+            return frame.mask_of(x)
+
+        first = mask_tree(given_first)
+        if all(m is None for m in jax.tree.leaves(first, is_leaf=lambda m: m is None)):
+            first = None
+        if info.mask and "mask" not in kwargs and first is not None and info.names.index("mask") >= len(args):
+            kwargs["mask"] = first
+        for argument, mask_name in info.masks:
+            position = info.names.index(argument)
+            value = args[position] if position < len(args) else kwargs.get(argument)
+            if value is not None and kwargs.get(mask_name) is None:
+                source = given_first if position == 0 else value
+                found = frame.mask_of(source)
+                if found is not None:
+                    kwargs[mask_name] = found
+        return kwargs["mask"] if info.mask and kwargs.get("mask") is not None else first
+
+    @staticmethod
+    def _attach_masks(frame: Frame, masks: Any, out: Any) -> None:
+        if masks is None:
+            return
+        outs = jax.tree.leaves(out)
+        flat = masks if isinstance(masks, (list, tuple)) else [masks]
+        for array, mask in zip(outs, flat):
+            if mask is not None:
+                frame.set_mask(array, mask)
+
+    def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
+        """Builds for the shapes of these arguments."""
+        info = _call_info(type(self))
+        named = dict(zip(info.names, args)) | kwargs
+        if len(info.build_names) > 1 or (info.build_names and info.build_names[0] not in ("input_shape", "kwargs")):
+            shapes = {}
+            for name in info.build_names:
+                source = named.get(name.removesuffix("_shape"))
+                if source is not None:
+                    shapes[name] = shape_of(source)
+            if not shapes and args:
+                shapes = {info.build_names[0]: shape_of(args[0])}
+        else:
+            shapes = {"input_shape": shape_of(args[0] if args else next(iter(named.values()), None))}
+        self.build_from_shapes(shapes)
+
+    def build_from_shapes(self, shapes: dict[str, Any]) -> None:
+        """Calls `build` in this layer's scope, once."""
+        if self.built:
+            return
+        names = _call_info(type(self)).build_names
+        if list(shapes) == ["input_shape"] and "input_shape" not in names:
+            self.build(shapes["input_shape"])
+        else:
+            self.build(**shapes)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that the layer was built for, for saving."""
+        return dict(self._build_shapes) if self._build_shapes else None
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds for the shapes of `get_build_config`."""
+        if config:
+            shapes = {
+                k: tuple(v) if isinstance(v, list) and not any(isinstance(d, (list, dict)) for d in v) else v
+                for k, v in config.items()
+            }
+            self.build_from_shapes(shapes)
+
+    def _call_symbolic(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        if not self.built:
+            self._build_for(args, {k: v for k, v in kwargs.items() if k not in ("training", "mask")})
+        node = Node(self, args, kwargs)
+        outputs = self.compute_output_spec(*args, **kwargs)
+        flat = symbolic_leaves(outputs)
+        node.outputs = map_symbolic(lambda t: t, outputs)
+        for i, t in enumerate(flat):
+            t.node, t.index = node, i
+        self.nodes.append(node)
+        return node.outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The symbolic outputs of a call on symbolic inputs, found by abstract evaluation."""
+        return output_spec(self.__call__, args, kwargs)
+
+    def compute_output_shape(self, *shapes: Any, **named_shapes: Any) -> Any:
+        """The shape of the output, with None for unknown axes, from the shapes of the arguments of `call`."""
+        names = _call_info(type(self)).names
+        dtype = self.compute_dtype
+
+        def tensor(shape: Any) -> Any:
+            if isinstance(shape, dict):
+                return {k: tensor(v) for k, v in shape.items()}
+            if isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], (list, tuple)):
+                return [tensor(s) for s in shape]
+            return None if shape is None else KerasTensor(shape, dtype)
+
+        args = tuple(tensor(s) for s in shapes)
+        kwargs = {n.removesuffix("_shape"): tensor(s) for n, s in named_shapes.items()}
+        if not self.built:
+            self._build_for(args, {k: v for k, v in kwargs.items() if k in names})
+        return map_symbolic(lambda t: t.shape, self.compute_output_spec(*args, **kwargs))
+
+    def apply(
+        self, values: Mapping[str, Any], *args: Any, training: bool = False, key: jax.Array | None = None, **kwargs: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """The layer as a pure function, for `jax.jit`, `jax.grad`, `jax.vmap` and `jax.export`.
+
+        Args:
+            values: arrays by path, as from `layer.values`.
+            args, kwargs: of `call`.
+            training: whether the layer trains.
+            key: random key, needed by layers that draw random numbers while training.
+
+        Returns:
+            The output, and the values after the call.
+
+        Raises:
+            ValueError: if the layer is not built, or a path is missing.
+
+        Example:
+            >>> import jax, jax.numpy as jnp
+            >>> from estimax.layers import Dense
+            >>> layer = Dense(2)
+            >>> _ = layer(jnp.ones((1, 3)))
+            >>> y, values = jax.jit(layer.apply)(layer.values, jnp.ones((4, 3)))
+            >>> y.shape, sorted(values)
+            ((4, 2), ['dense/bias', 'dense/kernel'])
+        """
+        with Frame(values, self.bindings, key=key, training=training, kinds=self.kinds) as frame:
+            out = self(*args, **kwargs)
+        return out, frame.values
+
+    @property
+    def bindings(self) -> dict[int, str]:
+        """The path of each variable below this layer, by identity."""
+        return unique_paths(self.variables)
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """`"params"` or `"state"` by path: whether training changes the variable now."""
+        paths = self.bindings
+        return {paths[id(v)]: "params" if trainable else "state" for v, trainable in self._variables()}
+
+    @property
+    def values(self) -> dict[str, jax.Array]:
+        """The arrays of all variables by path."""
+        paths = self.bindings
+        return {paths[id(v)]: v.value for v in self.variables}
+
+    # -- config -------------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs to make the layer again; constructor arguments kept under their own names are found by name."""
+        config: dict[str, Any] = {"name": self.name, "trainable": self._trainable, "dtype": serialize(self.dtype_policy)}
+        config["dtype"] = {**config["dtype"], "module": "keras", "registered_name": None}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
+        if type(self).get_config is Layer.get_config:
+            skip = {"self", "name", "trainable", "dtype", "activity_regularizer", "autocast"}
+            for p in inspect.signature(type(self).__init__).parameters.values():
+                if p.name in skip or p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+                    continue
+                if p.name not in self.__dict__:
+                    raise TypeError(
+                        f"{type(self).__name__}: its constructor's argument {p.name!r} is not kept as an attribute of that name. Keep "
+                        "it (self.{0} = {0}), or implement get_config().".format(p.name)
+                    )
+                config[p.name] = serialize(self.__dict__[p.name])
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Layer:
+        """The layer of a config."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _building(build: Callable) -> Callable:
+    """`build` in its layer's scope; afterwards the layer counts as built and knows the shapes."""
+
+    @functools.wraps(build)
+    def wrapped(self: Layer, *shapes: Any, **named: Any) -> None:
+        outermost = not self._building
+        self._building = True
+        try:
+            with open_frame() as frame, frame.scope(self.name, self):
+                build(self, *shapes, **named)
+        finally:
+            if outermost:
+                self._building = False
+        if outermost:
+            self.built = True
+            names = [p for p in inspect.signature(build).parameters if p != "self"]
+            self._build_shapes = {**dict(zip(names, shapes)), **named}
+
+    return wrapped
+
+
+def _found_in(value: Any) -> Iterator[Variable | Layer]:
+    if isinstance(value, (Variable, Layer)):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            yield from _found_in(v)
+    elif isinstance(value, dict):
+        for v in value.values():
+            yield from _found_in(v)
+
+
+__all__ = ["KerasTensor", "Layer", "is_symbolic", "shape_of"]

@@ -3,6 +3,7 @@
 from estimax.core import errors
 from estimax.core.dtypes import DTypePolicy, canonical, floatx, get_policy, is_float, standardize_dtype
 from estimax.core.frame import Frame, Lookup, current_frame, name_scope, open_frame, row_count, row_mask
+from estimax.core.gradients import RowGradient
 from estimax.core.host import (
     Features,
     HostContext,
@@ -23,7 +24,7 @@ from estimax.core.transforms import remat, scan
 from estimax.core.variable import Variable
 
 __all__ = [
-    "DTypePolicy", "Features", "Frame", "HostContext", "HostOp", "HostOutput", "HostTransform", "HostValue", "Lookup",
+    "DTypePolicy", "Features", "Frame", "HostContext", "HostOp", "HostOutput", "HostTransform", "HostValue", "Lookup", "RowGradient",
     "SeedGenerator", "TrainState", "Variable", "as_host_value", "canonical", "current_frame", "deserialize", "embedding_lookup",
     "errors", "find_class", "finish_outputs", "first_free", "floatx", "get_policy", "is_float", "is_host_array", "name_scope",
     "next_key", "next_seed", "open_frame", "plain", "register", "remat", "row_count", "row_mask", "scan", "serialize", "set_random_seed",

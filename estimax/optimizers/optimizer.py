@@ -1,0 +1,607 @@
+"""The interface of every optimizer: one rule per variable, applied to whole arrays and to the rows of large tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypedDict
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from estimax.core.gradients import RowGradient
+from estimax.core.names import snake_case
+from estimax.optimizers import rows as row_updates
+from estimax.optimizers.clipping import check_clip_arguments, clip_by_global_norm, clip_by_norm, clip_by_value
+from estimax.optimizers.minimize import MinimizeOp
+from estimax.optimizers.paths import flatten, unflatten
+from estimax.optimizers.schedules import LearningRateSchedule, as_schedule
+from estimax.optimizers.stateful import StateVariable, apply_to_variables, state_variables
+
+Gradient = jax.Array | RowGradient | None
+Params = dict[str, jax.Array]
+State = dict[str, Any]
+Hyper = dict[str, jax.Array]
+Slots = dict[str, jax.Array]
+Rows = Literal["dense", "catch_up", "lazy"]
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments that every optimizer takes; see `Optimizer`."""
+
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str | None
+    rows: Rows | None
+
+
+class Optimizer:
+    """Interface of optimizers: pure functions of (gradients, state, params), with an object as their door.
+
+    `params` are a flat dictionary path -> array and `state` is a plain nested dictionary of arrays::
+
+        {"iteration": int32, "learning_rate": float32,             # no learning_rate if it is a schedule
+         "slots": {path: {slot: array}},
+         "shared": {...}, "ema": {path: array}, "accumulated": {path: array}}   # only where used
+
+    A gradient is an array, a `RowGradient`, or None: then the variable does not move.
+
+    Args:
+        learning_rate: a number, a `LearningRateSchedule`, or any function of the step.
+        weight_decay: fraction of a weight taken off per step, times the learning rate.
+        clipnorm: largest norm of each gradient.
+        clipvalue: largest absolute value of each element.
+        global_clipnorm: largest norm of all gradients together.
+        use_ema: whether to keep a moving average of the weights, which `finalize` puts in their place.
+        ema_momentum: weight of the old average, in [0, 1].
+        ema_overwrite_frequency: steps after which the average overwrites the weights during training.
+        loss_scale_factor: factor that the loss was multiplied by; gradients are divided by it.
+        gradient_accumulation_steps: gradients are averaged over so many calls, then used once.
+        name: prefix of the names of `variables`.
+        rows: what a `RowGradient` does to the rows without gradient. `"dense"`: what a dense gradient with zeros would do;
+            by rows where that is the same (plain SGD, Adagrad), else the cost of a step grows with the table.
+            `"catch_up"`: a row makes up for its missed steps when it is next touched, and `finalize` brings all rows up
+            to date; only the look-ups in between see older values. `"lazy"`: nothing, momentum included.
+            None: the optimizer's own choice.
+
+    Reference: keras.optimizers.Optimizer.
+    """
+
+    # Names of the constructor's own arguments, for get_config.
+    config_names: tuple[str, ...] = ()
+    # Whether the rule treats every element alike, so that it may be applied to rows of a table.
+    elementwise: bool = True
+    # Whether norms of a RowGradient are taken before its repeated ids are added up, as TensorFlow does.
+    clips_before_sum: bool = False
+    # Slots by name in the order in which Keras makes them: names in one tuple alternate per variable.
+    slot_order: tuple[tuple[str, ...], ...] = ()
+    unknown_argument: type[Exception] = ValueError
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        rows: Rows | None = None,
+        **unknown: Any,
+    ):
+        owner = type(self).__name__
+        if unknown:
+            raise self.unknown_argument(
+                f"{owner}: unknown argument {sorted(unknown)}. Expected some of: learning_rate, "
+                f"{', '.join((*self.config_names, *Options.__annotations__))}."
+            )
+        check_clip_arguments(owner, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
+        given = [n for n, v in {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}.items() if v]
+        if len(given) > 1 and not (self.clips_before_sum and "clipvalue" in given and len(given) == 2):
+            raise ValueError(f"{owner}: given {' and '.join(given)}, expected at most one of the clipping arguments. Drop the others.")
+        if use_ema and not 0 <= ema_momentum <= 1:
+            raise ValueError(f"{owner}: ema_momentum: given {ema_momentum}, expected a number in [0, 1].")
+        for key, every in {
+            "ema_overwrite_frequency": ema_overwrite_frequency,
+            "gradient_accumulation_steps": gradient_accumulation_steps,
+        }.items():
+            least = 2 if key == "gradient_accumulation_steps" else 1
+            if every is not None and (not isinstance(every, (int, np.integer)) or isinstance(every, bool) or every < least):
+                raise ValueError(f"{owner}: {key}: given {every!r}, expected an integer of at least {least}, or None.")
+        if rows not in (None, "dense", "catch_up", "lazy"):
+            raise ValueError(f'{owner}: rows: given {rows!r}, expected "dense", "catch_up", "lazy" or None.')
+        if rows in ("catch_up", "lazy") and not self.elementwise:
+            raise ValueError(f'{owner}: rows: given {rows!r}, expected "dense": its rule needs the whole array. Leave rows out.')
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.name = name or snake_case(owner)
+        self.rows = rows
+        self._learning_rate = self._checked_rate(learning_rate)
+        self._no_decay_paths: set[str] = set()
+        self._no_decay_patterns: list[str] = []
+        self._state: State | None = None
+        self._compiled: Any = None
+
+    # ---- what a concrete optimizer defines ---------------------------------------------------------------------
+
+    def slots(self, path: str, param: jax.Array) -> Slots:
+        """The first value of each slot of a variable."""
+        return {}
+
+    def shared(self) -> dict[str, jax.Array]:
+        """The first value of state that all variables share."""
+        return {}
+
+    def advance(self, shared: dict[str, jax.Array], step: jax.Array) -> dict[str, jax.Array]:
+        """The shared state after the step with number `step` (from 0)."""
+        return shared
+
+    def hyper(self, learning_rate: jax.Array, iteration: jax.Array, shared: dict[str, jax.Array]) -> Hyper:
+        """What the rule needs and all variables share: computed once per step and dtype, from the step number (from 0)."""
+        return {"learning_rate": learning_rate}
+
+    def rule(self, grad: jax.Array, param: jax.Array, slots: Slots, hyper: Hyper) -> tuple[jax.Array, Slots]:
+        """The formula: new value and new slots of a variable, or of some of its rows."""
+        raise TypeError(f"{type(self).__name__} defines no rule(grad, param, slots, hyper). Define it in the subclass.")
+
+    def path_rule(self, path: str) -> Callable[..., tuple[jax.Array, Slots]]:
+        """The rule of one variable, for optimizers that treat variables by their kind."""
+        return self.rule
+
+    def slot_decays(self) -> dict[str, float] | None:
+        """By what factor a step of zero gradient shrinks each slot; None if `"catch_up"` can't be done."""
+        return None
+
+    def rows_move(self) -> bool:
+        """Whether a row with zero gradient changes, itself or its slots."""
+        return True
+
+    def default_rows(self) -> Rows:
+        """What `rows=None` means."""
+        return "dense"
+
+    # ---- pure use: the engine's side ----------------------------------------------------------------------------
+
+    def init(self, params: Any) -> State:
+        """The state before the first step.
+
+        Args:
+            params: dictionary path -> array; another tree of arrays is taken too, its keys joined by "/".
+
+        Returns:
+            The state; see the class.
+        """
+        params = flatten(params)
+        state: State = {"iteration": jnp.zeros((), jnp.int32)}
+        if not isinstance(self._learning_rate, LearningRateSchedule):
+            state["learning_rate"] = jnp.asarray(self._learning_rate, jnp.float32)
+        slots = {path: self.slots(path, p) for path, p in params.items()}
+        if self._row_mode() == "catch_up":
+            row_updates.check_catch_up(type(self).__name__, self.slot_decays())
+            for path, p in params.items():
+                if jnp.ndim(p) >= 2:
+                    slots[path] = slots[path] | {row_updates.STEP: jnp.zeros((p.shape[0],), jnp.int32)}
+        state["slots"] = {path: s for path, s in slots.items() if s}
+        if shared := self.shared():
+            state["shared"] = shared
+        if self.use_ema:
+            state["ema"] = {path: jnp.zeros_like(p) for path, p in params.items()}
+        if self.gradient_accumulation_steps:
+            state["accumulated"] = {path: jnp.zeros_like(p) for path, p in params.items()}
+        return state
+
+    def apply(
+        self,
+        grads: Mapping[str, Gradient],
+        state: State,
+        params: Params,
+        *,
+        constraints: Mapping[str, Callable[[jax.Array], jax.Array]] | None = None,
+    ) -> tuple[Params, State]:
+        """One step. Pure; arrays that a step does not change come back as they are, so donate params and state.
+
+        Args:
+            grads: gradient per path; a missing path is None.
+            state: from `init` or the last step.
+            params: all trained arrays.
+            constraints: function per path, applied to the new value.
+
+        Returns:
+            `(new_params, new_state)`.
+
+        Raises:
+            ValueError: if no path has a gradient, or a path is unknown.
+
+        Example:
+            >>> from estimax.optimizers import SGD
+            >>> optimizer = SGD(0.5)
+            >>> params = {"w": jnp.array([1.0, 2.0])}
+            >>> params, state = optimizer.apply({"w": jnp.array([1.0, 0.0])}, optimizer.init(params), params)
+            >>> print(params["w"], state["iteration"])
+            [0.5 2. ] 1
+        """
+        grads = self._checked_gradients(grads, params)
+        iteration = state["iteration"]
+        if self.loss_scale_factor is not None:
+            grads = {p: _scaled(g, 1.0 / self.loss_scale_factor) for p, g in grads.items()}
+        if self.gradient_accumulation_steps:
+            new_params, new_state = self._accumulate(grads, state, params)
+        else:
+            new_params, new_state = self._step(grads, state, params, iteration)
+        if self.use_ema:
+            new_params, new_state = self._average(new_params, new_state, iteration)
+        for path, constraint in (constraints or {}).items():
+            if path in grads:
+                new_params = new_params | {path: constraint(new_params[path])}
+        return new_params, new_state | {"iteration": iteration + 1}
+
+    def update(self, grads: Any, state: State, params: Any = None) -> tuple[Any, State]:
+        """The step in optax's form, so that an optimizer stands where an `optax.GradientTransformation` does.
+
+        Args:
+            grads: tree of arrays, like `params`.
+            state: from `init`.
+            params: tree of arrays; needed.
+
+        Returns:
+            `(updates, state)`; `optax.apply_updates(params, updates)` gives the new params.
+
+        Raises:
+            ValueError: if `params` is None.
+        """
+        if params is None:
+            raise ValueError(f"{type(self).__name__}.update(grads, state, params): given no params, expected them. Pass params.")
+        flat = flatten(params)
+        new, state = self.apply(flatten(grads), state, flat)
+        return unflatten({p: new[p] - flat[p] for p in flat}, params), state
+
+    def finalize(self, params: Params, state: State) -> Params:
+        """The weights to keep after training: moving averages if there are any, and rows brought up to date.
+
+        Args:
+            params: arrays by path.
+            state: the state after the last step.
+
+        Returns:
+            The final arrays.
+        """
+        if self.use_ema:
+            return {path: state["ema"].get(path, p) for path, p in params.items()}
+        behind = {path: s for path, s in state["slots"].items() if row_updates.STEP in s}
+        return params | {path: self._caught_up(path, params[path], s, state)[0] for path, s in behind.items()}
+
+    def scale_loss(self, loss: jax.Array, state: State | None = None) -> jax.Array:
+        """The loss to differentiate: multiplied by `loss_scale_factor`."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def minimize(self, loss: Any, var_list: Any = None, global_step: Any = None) -> MinimizeOp:
+        """The `train_op` of a `model_fn`: what to minimise, by which variables.
+
+        Args:
+            loss: the scalar of the model_fn.
+            var_list: variables or paths to train; all trainable ones if omitted.
+            global_step: taken for `tf.compat.v1` code; must be None or what `get_global_step()` gave, as every train_op
+                counts the one global step.
+
+        Returns:
+            A `MinimizeOp` for `EstimatorSpec(train_op=...)`.
+        """
+        return MinimizeOp(self, loss, None if var_list is None else tuple(var_list))
+
+    # ---- parts of a step ----------------------------------------------------------------------------------------
+
+    def _checked_gradients(self, grads: Mapping[str, Gradient], params: Params) -> dict[str, jax.Array | RowGradient]:
+        if unknown := sorted(set(grads) - set(params)):
+            raise ValueError(f"{self.name}: gradients for {unknown}, which are not in params {sorted(params)[:8]}. Check the paths.")
+        found = {p: g for p in params if (g := grads.get(p)) is not None}
+        if not found:
+            raise ValueError(
+                f"{self.name}: no gradient for any variable, expected at least one of {sorted(params)[:8]}. "
+                "Check that the loss depends on the trainable variables."
+            )
+        for path, g in found.items():
+            if tuple(g.shape) != tuple(params[path].shape):
+                raise ValueError(f'{self.name}: gradient of "{path}" has shape {tuple(g.shape)}, expected {tuple(params[path].shape)}.')
+            if g.dtype != params[path].dtype:
+                found[path] = g.with_rows(g.rows.astype(params[path].dtype)) if isinstance(g, RowGradient) else g.astype(params[path].dtype)
+        return found
+
+    def _rate(self, state: State, iteration: jax.Array) -> jax.Array:
+        """The learning rate of the step with this number."""
+        schedule = self._learning_rate
+        return schedule(iteration) if isinstance(schedule, LearningRateSchedule) else state["learning_rate"]
+
+    def _hyper_of(self, state: State, iteration: jax.Array, dtype: Any, rate: jax.Array | None = None) -> Hyper:
+        # Half precision holds neither large step numbers nor 1 - beta ** step, so scalars are worked out in float32.
+        wide = jnp.promote_types(dtype, jnp.float32)
+        rate = self._rate(state, iteration) if rate is None else rate
+        hyper = self.hyper(jnp.asarray(rate).astype(wide), iteration, state.get("shared", {}))
+        return {k: v.astype(dtype) for k, v in hyper.items()}
+
+    def _step(self, grads: dict[str, Any], state: State, params: Params, iteration: jax.Array) -> tuple[Params, State]:
+        """One update; `iteration` is the number of updates before it."""
+        grads = self._clipped(grads)
+        rate = self._rate(state, state["iteration"])
+        hypers: dict[Any, Hyper] = {}
+        new_params, new_slots = dict(params), dict(state["slots"])
+        for path, grad in grads.items():
+            param, slots = params[path], state["slots"].get(path, {})
+            if param.dtype not in hypers:
+                hypers[param.dtype] = self._hyper_of(state, iteration, param.dtype, rate)
+            hyper = hypers[param.dtype]
+            new_params[path], slots = self._update(path, grad, param, slots, hyper, state, iteration)
+            if slots:
+                new_slots[path] = slots
+        new_state = state | {"slots": new_slots}
+        if "shared" in state:
+            new_state["shared"] = self.advance(state["shared"], iteration)
+        return new_params, new_state
+
+    def _update(
+        self, path: str, grad: Any, param: jax.Array, slots: Slots, hyper: Hyper, state: State, iteration: jax.Array
+    ) -> tuple[jax.Array, Slots]:
+        """One variable: its rule on the whole array, or on the rows that have a gradient."""
+        rule = self._decaying_rule(path)
+        step = slots.get(row_updates.STEP)
+        by_rows = isinstance(grad, RowGradient) and self.elementwise
+        if by_rows and step is None and self._row_mode() == "dense":
+            by_rows = not self.rows_move() and not self._decays(path)
+        if by_rows and step is not None:
+            return row_updates.update_rows(rule, grad, param, slots, hyper, catch_up=lambda p, s: self._replayed(path, p, s, state))
+        if by_rows:
+            return row_updates.update_rows(rule, grad, param, slots, hyper)
+        dense = grad.to_dense() if isinstance(grad, RowGradient) else grad
+        if step is not None:
+            param, slots = self._caught_up(path, param, slots, state)
+        new_param, new_slots = rule(dense, param, {k: v for k, v in slots.items() if k != row_updates.STEP}, hyper)
+        if step is not None:
+            new_slots = new_slots | {row_updates.STEP: jnp.full_like(step, iteration + 1)}
+        return new_param, new_slots
+
+    def _decaying_rule(self, path: str) -> Callable[..., tuple[jax.Array, Slots]]:
+        rule = self.path_rule(path)
+        if not self._decays(path):
+            return rule
+
+        def decayed(grad: jax.Array, param: jax.Array, slots: Slots, hyper: Hyper) -> tuple[jax.Array, Slots]:
+            return rule(grad, self.decay(path, param, hyper), slots, hyper)
+
+        return decayed
+
+    def decay(self, path: str, param: jax.Array, hyper: Hyper) -> jax.Array:
+        """Weight decay, before the gradient's update. It takes the plain learning rate, whatever the rule makes of it."""
+        return param - param * self.weight_decay * hyper["learning_rate"]
+
+    def _decays(self, path: str) -> bool:
+        if self.weight_decay is None or path in self._no_decay_paths:
+            return False
+        return not any(re.search(pattern, path) for pattern in self._no_decay_patterns)
+
+    def _row_mode(self) -> Rows:
+        return self.rows or self.default_rows()
+
+    def _replayed(self, path: str, param: jax.Array, slots: Slots, state: State) -> tuple[jax.Array, Slots]:
+        """Rows after the steps that they missed, as steps of zero gradient."""
+        return row_updates.replay(
+            self._decaying_rule(path),
+            param,
+            slots,
+            state["iteration"],
+            lambda i: self._hyper_of(state, i, param.dtype),
+            self.slot_decays() or {},
+        )
+
+    def _caught_up(self, path: str, param: jax.Array, slots: Slots, state: State) -> tuple[jax.Array, Slots]:
+        return self._replayed(path, param, slots, state)
+
+    def _clipped(self, grads: dict[str, Any]) -> dict[str, Any]:
+        if not self.clips_before_sum and (self.clipnorm or self.clipvalue or self.global_clipnorm):
+            grads = {p: g.summed().without_padding() if isinstance(g, RowGradient) else g for p, g in grads.items()}
+        if self.clipvalue is not None:
+            grads = {p: clip_by_value(g, -self.clipvalue, self.clipvalue) for p, g in grads.items()}
+        if self.clipnorm is not None:
+            grads = {p: clip_by_norm(g, self.clipnorm) for p, g in grads.items()}
+        if self.global_clipnorm is not None:
+            grads = dict(zip(grads, clip_by_global_norm(list(grads.values()), self.global_clipnorm)[0]))
+        return grads
+
+    def _accumulate(self, grads: dict[str, Any], state: State, params: Params) -> tuple[Params, State]:
+        every = self.gradient_accumulation_steps
+        assert every is not None
+        total = {p: state["accumulated"][p] + (g.to_dense() if isinstance(g, RowGradient) else g) for p, g in grads.items()}
+
+        def use(state: State, params: Params) -> tuple[Params, State]:
+            params, state = self._step({p: t / every for p, t in total.items()}, state, params, state["iteration"] // every)
+            return params, state | {"accumulated": {p: jnp.zeros_like(a) for p, a in state["accumulated"].items()}}
+
+        def keep(state: State, params: Params) -> tuple[Params, State]:
+            return dict(params), state | {"accumulated": state["accumulated"] | total}
+
+        return jax.lax.cond((state["iteration"] + 1) % every == 0, use, keep, state, params)
+
+    def _average(self, params: Params, state: State, iteration: jax.Array) -> tuple[Params, State]:
+        updates = iteration // (self.gradient_accumulation_steps or 1)
+
+        def mixed(average: jax.Array, value: jax.Array) -> jax.Array:
+            momentum = (updates != 0).astype(value.dtype) * self.ema_momentum
+            return momentum * average + (1 - momentum) * value
+
+        averages = {p: mixed(a, params[p]) for p, a in state["ema"].items()}
+        if every := self.ema_overwrite_frequency:
+            now = (updates + 1) % every == 0
+            params = params | {p: jnp.where(now, a, params[p]) for p, a in averages.items()}
+        return params, state | {"ema": averages}
+
+    # ---- learning rate ------------------------------------------------------------------------------------------
+
+    def _checked_rate(self, value: Any) -> float | LearningRateSchedule:
+        if isinstance(value, Mapping):
+            from estimax.optimizers import schedules
+
+            value = schedules.deserialize(dict(value))
+        if isinstance(value, LearningRateSchedule):
+            return value
+        if callable(value) and not hasattr(value, "dtype"):
+            return as_schedule(value)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{type(self).__name__}: learning_rate: given {value!r}, expected a number, a LearningRateSchedule or a "
+                "function of the step."
+            ) from None
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate now, also that of a schedule at the step reached. Set it at any time: nothing is compiled again.
+
+        Setting takes effect through `state`, which the engine reads before each step.
+        """
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return float(self._learning_rate(0 if self._state is None else self._state["iteration"]))
+        return float(np.float32(self._learning_rate) if self._state is None else self._state["learning_rate"])
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        value = self._checked_rate(value)
+        if isinstance(self._learning_rate, LearningRateSchedule) != isinstance(value, LearningRateSchedule):
+            if self._state is not None:
+                raise TypeError(
+                    f"{self.name}: learning_rate: given {value!r} for {self._learning_rate!r}. After training has begun a number "
+                    "can't replace a schedule, nor a schedule a number; make a new optimizer."
+                )
+        self._learning_rate = value
+        if self._state is not None and not isinstance(value, LearningRateSchedule):
+            self._state = self._state | {"learning_rate": jnp.asarray(value, jnp.float32)}
+
+    @property
+    def schedule(self) -> LearningRateSchedule | None:
+        """The schedule of the learning rate, None if it is a number."""
+        return self._learning_rate if isinstance(self._learning_rate, LearningRateSchedule) else None
+
+    # ---- use with variables: eager loops, callbacks, saving -----------------------------------------------------
+
+    @property
+    def state(self) -> State | None:
+        """The state of the object's own door, None before `build`. The engine reads it before each step and sets it after."""
+        return self._state
+
+    @state.setter
+    def state(self, value: State | None) -> None:
+        self._state = value
+
+    @property
+    def built(self) -> bool:
+        """Whether the object has a state."""
+        return self._state is not None
+
+    @property
+    def iterations(self) -> int:
+        """Steps taken: updates, where gradients are accumulated."""
+        return 0 if self._state is None else int(self._state["iteration"]) // (self.gradient_accumulation_steps or 1)
+
+    @property
+    def variables(self) -> list[StateVariable]:
+        """The state as variables with Keras's paths, `adam/dense_kernel_momentum`, in Keras's order."""
+        return state_variables(self)
+
+    def build(self, variables: Iterable[Any]) -> None:
+        """Makes the state for these variables, unless there is one.
+
+        Args:
+            variables: objects with `path` (or `name`), `value` and `assign`.
+        """
+        if self._state is None:
+            self._state = self.init({_path_of(v): v.value for v in variables})
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Gradient, Any]]) -> None:
+        """Changes variables by their gradients.
+
+        Args:
+            grads_and_vars: pairs of gradient (or None) and variable.
+
+        Raises:
+            ValueError: if no variable has a gradient.
+
+        Example:
+            >>> from estimax.core import Variable
+            >>> from estimax.optimizers import SGD
+            >>> w = Variable([1.0], name="w")
+            >>> SGD(0.1).apply_gradients([(jnp.array([1.0]), w)])
+            >>> print(w.value)
+            [0.9]
+        """
+        apply_to_variables(self, list(grads_and_vars))
+
+    def exclude_from_weight_decay(self, var_list: Iterable[Any] | None = None, var_names: Iterable[str] | None = None) -> None:
+        """Takes variables out of weight decay; call it before training.
+
+        Args:
+            var_list: variables.
+            var_names: regular expressions, searched in the variables' paths.
+        """
+        self._no_decay_paths |= {_path_of(v) for v in var_list or ()}
+        self._no_decay_patterns += list(var_names or ())
+        self._compiled = None
+
+    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
+        """Sets variables to the values to keep after training; see `finalize`."""
+        if self._state is not None:
+            variables = {_path_of(v): v for v in var_list}
+            for path, value in self.finalize({p: v.value for p, v in variables.items()}, self._state).items():
+                variables[path].assign(value)
+
+    # ---- configs ------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, with the learning rate as it is now."""
+        from estimax.core import serialize
+
+        rate = self._learning_rate
+        config: dict[str, Any] = {
+            "name": self.name,
+            "learning_rate": serialize(rate) if isinstance(rate, LearningRateSchedule) else self.learning_rate,
+        }
+        common = [k for k in Options.__annotations__ if k not in ("name", "rows")]
+        config |= {k: getattr(self, k) for k in (*common, *self.config_names)}
+        return config | ({} if self.rows is None else {"rows": self.rows})
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
+        """An optimizer with these arguments."""
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), Mapping):
+            from estimax.core import deserialize
+
+            config["learning_rate"] = deserialize(dict(config["learning_rate"]), custom_objects)
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        own = ", ".join(f"{k}={getattr(self, k)!r}" for k in self.config_names)
+        return f"{type(self).__name__}(learning_rate={self._learning_rate!r}{', ' if own else ''}{own})"
+
+
+def _scaled(grad: Any, factor: float) -> Any:
+    return grad.with_rows(grad.rows * factor) if isinstance(grad, RowGradient) else grad * factor
+
+
+def _path_of(variable: Any) -> str:
+    if isinstance(variable, str):
+        return variable
+    return getattr(variable, "path", None) or variable.name

@@ -1,0 +1,219 @@
+"""`Dataset`: tf.data's chains over columns."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from estimax.data import sources, table
+from estimax.data.iterator import Iterator
+from estimax.data.joining import ZipNode, leaves_as_nodes
+from estimax.data.node import INFINITE, UNKNOWN, Context, Node
+from estimax.data.specs import TensorSpec
+from estimax.data.structure import as_element, map_leaves
+from estimax.data.transformations import Transformations
+
+INFINITE_CARDINALITY = INFINITE
+"""What `cardinality()` gives for a dataset without end."""
+
+UNKNOWN_CARDINALITY = UNKNOWN
+"""What `cardinality()` gives if the number of elements can't be known before they are drawn."""
+
+
+class Dataset(Transformations):
+    """A sequence of elements and the steps that make it, with tf.data's names and order.
+
+    Elements are nested dicts and tuples of NumPy values (text: `str` or `bytes`, as given). A dataset can be iterated
+    many times. Chains of slices, shuffles, repeats and batches over columns in memory are index arithmetic and one
+    gather per column and batch.
+
+    Example:
+        >>> dataset = Dataset.from_tensor_slices({"x": [1.0, 2.0, 3.0], "y": [0, 1, 0]})
+        >>> for batch in dataset.skip(1).batch(2):
+        ...     print(batch["x"].tolist(), batch["y"].tolist())
+        [2.0, 3.0] [1, 0]
+
+    Reference: https://www.tensorflow.org/api_docs/python/tf/data/Dataset
+    """
+
+    def __init__(self, node: Node):
+        if not isinstance(node, Node):
+            raise TypeError(f"use Dataset.from_tensor_slices or another source to make a dataset; given {type(node).__name__}")
+        self.node = node
+        self._seed = secrets.randbits(63)
+        self._iterations = itertools.count()
+
+    def _then(self, node: Node) -> Dataset:
+        return Dataset(node)
+
+    # ---- sources ----
+
+    @staticmethod
+    def from_tensor_slices(tensors: Any, *, name: str | None = None) -> Dataset:
+        """The rows of arrays, one element a row.
+
+        Args:
+            tensors: nested dicts and tuples of arrays, lists, `SparseTensor`s, `RaggedTensor`s, pandas or polars series,
+                Arrow arrays; a data frame or Arrow table is the dict of its columns. All have as many rows.
+            name: shown by `explain`.
+
+        Raises:
+            ValueError: if a component has no axis, or numbers of rows differ.
+        """
+        return Dataset(sources.TableNode(table.Table(tensors), name or "from_tensor_slices"))
+
+    @staticmethod
+    def from_tensors(tensors: Any, *, name: str | None = None) -> Dataset:
+        """One element, as given.
+
+        >>> len(list(Dataset.from_tensors([1, 2, 3])))
+        1
+        """
+        return Dataset(sources.ElementsNode([as_element(table.as_arrays(tensors))], name=name or "from_tensors"))
+
+    @staticmethod
+    def range(*args: int, output_type: Any = np.int64, name: str | None = None) -> Dataset:
+        """The integers of Python's `range` with the same arguments, int64 unless `output_type` says otherwise.
+
+        >>> [int(x) for x in Dataset.range(1, 10, 3)]
+        [1, 4, 7]
+        """
+        numbers = table.RangeTable(range(*(int(a) for a in args)), np.dtype(output_type))
+        return Dataset(sources.TableNode(numbers, name or "range"))
+
+    @staticmethod
+    def from_generator(
+        generator: Callable[..., Iterable[Any]],
+        output_signature: Any = None,
+        *,
+        output_types: Any = None,
+        output_shapes: Any = None,
+        args: tuple[Any, ...] = (),
+        name: str | None = None,
+    ) -> Dataset:
+        """The elements of a generator function, called anew for every pass.
+
+        Args:
+            generator: a function that returns an iterable. A saved iterator state is restored by running it again and
+                leaving out what was handed out, so it must give the same elements every time.
+            output_signature: the `element_spec`; elements are checked and converted. If it is omitted, elements pass as
+                they are and `element_spec` is found from the first two.
+            output_types, output_shapes: tf.data's older form of the same.
+            args: arguments of the function.
+            name: shown by `explain`.
+
+        Raises:
+            TypeError: if `generator` is not callable, or (on use) an element does not have the signature.
+        """
+        if not callable(generator):
+            raise TypeError(
+                f"from_generator needs a function that returns an iterable, given {type(generator).__name__}; "
+                "pass the function itself, without calling it, so that every pass can start anew"
+            )
+        if output_signature is not None and (output_types is not None or output_shapes is not None):
+            raise TypeError("from_generator: give output_signature or output_types and output_shapes, not both")
+        if output_types is None and output_shapes is not None:
+            raise TypeError("from_generator: output_shapes needs output_types")
+        if output_types is not None:
+            output_signature = (
+                map_leaves(lambda t: TensorSpec(None, t), output_types)
+                if output_shapes is None
+                else map_leaves(lambda t, s: TensorSpec(s, t), output_types, _shapes(output_types, output_shapes))
+            )
+        node = sources.GeneratorNode(generator, output_signature, tuple(args))
+        node.name = name or node.name
+        return Dataset(node)
+
+    @staticmethod
+    def zip(*args: Any, datasets: Any = None, name: str | None = None) -> Dataset:
+        """Elements of several datasets side by side, until the shortest ends.
+
+        Args:
+            *args: datasets, or one nested structure of them.
+            datasets: the same, by name.
+            name: shown by `explain`.
+
+        Example:
+            >>> [(int(a), int(b)) for a, b in Dataset.zip(Dataset.range(2), Dataset.range(5, 9))]
+            [(0, 5), (1, 6)]
+        """
+        if bool(args) == (datasets is not None):
+            raise TypeError("zip: give datasets either as positional arguments or as datasets=")
+        structure = datasets if datasets is not None else (args if len(args) > 1 else args[0])
+        if isinstance(structure, list):
+            structure = tuple(structure)
+        node = ZipNode(structure, leaves_as_nodes(structure, "zip"))
+        node.name = name or node.name
+        return Dataset(node)
+
+    # ---- iteration ----
+
+    def make_iterator(self, *, seed: int | None = None, columns: str = "numpy") -> Iterator:
+        """An iterator with more control than `iter(dataset)`.
+
+        Args:
+            seed: for all steps that were not given their own; random if omitted. Recorded in the iterator's state.
+            columns: `"numpy"`, or `"arrow"`: text columns that are dictionary-encoded in memory come out of `batch` as
+                `pyarrow.DictionaryArray`, on which work can be done once per distinct value.
+
+        Raises:
+            ValueError: if `columns` is neither.
+        """
+        if columns not in ("numpy", "arrow"):
+            raise ValueError(f"columns must be 'numpy' or 'arrow', given {columns!r}")
+        iteration = next(self._iterations)
+        return Iterator(self.node, Context(self._seed if seed is None else seed, iteration, columns=columns))
+
+    def __iter__(self) -> Iterator:
+        return self.make_iterator()
+
+    def as_numpy_iterator(self) -> Iterator:
+        """An iterator over elements of NumPy values: here the same as `iter(dataset)`."""
+        return self.make_iterator()
+
+    def make_one_shot_iterator(self) -> Iterator:
+        """An iterator, whose `get_next()` gives the first batch in an input_fn written for TensorFlow 1."""
+        return self.make_iterator()
+
+    make_initializable_iterator = make_one_shot_iterator
+
+    def __len__(self) -> int:
+        n = self.cardinality()
+        if n < 0:
+            raise TypeError(
+                "this dataset has no end" if n == INFINITE else "the number of elements is unknown before they are drawn"
+            )
+        return n
+
+    def __bool__(self) -> bool:
+        return True
+
+    # ---- looking ----
+
+    @property
+    def element_spec(self) -> Any:
+        """What an element looks like: the structure with a spec for each leaf.
+
+        After a user function it is found by running the function on the first two elements (and on made-up ones).
+        """
+        return self.node.spec()
+
+    def cardinality(self) -> int:
+        """The number of elements; INFINITE_CARDINALITY (-1) or UNKNOWN_CARDINALITY (-2)."""
+        return self.node.cardinality()
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.node.describe()}>"
+
+
+def _shapes(types: Any, shapes: Any) -> Any:
+    """`output_shapes` with its lists of sizes as leaves (a shape may be a tuple, which is no structure here)."""
+    if isinstance(types, dict):
+        return {key: _shapes(types[key], shapes[key]) for key in types}
+    if isinstance(types, tuple):
+        return tuple(_shapes(t, s) for t, s in zip(types, shapes))
+    return None if shapes is None else list(shapes)

@@ -1,0 +1,155 @@
+"""Sources that need no file: values in memory, ranges, generators."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from estimax.data.errors import InvalidDataError
+from estimax.data.node import UNKNOWN, Context, Cursor, Node, ReplayCursor, probe_spec
+from estimax.data.rows import Indexed, IndexedCursor, Span
+from estimax.data.specs import TensorSpec, check_compatible, merge, spec_of
+from estimax.data.structure import as_element, map_leaves, reordered, same_structure
+
+
+class TableNode(Node):
+    """The rows of a table in memory."""
+
+    def __init__(self, table: Any, name: str = "from_tensor_slices"):
+        self.table, self.name = table, name
+
+    def indexed(self, context: Context) -> Indexed:
+        return Indexed(self.table, Span(self.table.size))
+
+    def open(self, context: Context) -> Cursor:
+        return IndexedCursor(self.indexed(context), context.passes, context.columns)
+
+    def spec(self) -> Any:
+        return self.table.spec()
+
+    def cardinality(self) -> int:
+        return self.table.size
+
+    def describe(self) -> str:
+        return f"{self.name}: {self.table.size} rows in memory"
+
+
+class ElementsNode(Node):
+    """A fixed list of elements, as `from_tensors` and windows have them."""
+
+    def __init__(self, elements: list[Any], spec: Any = None, name: str = "from_tensors"):
+        self.elements, self.name, self._spec = elements, name, spec
+
+    def open(self, context: Context) -> Cursor:
+        return ElementsCursor(self.elements)
+
+    def spec(self) -> Any:
+        if self._spec is None:
+            found = spec_of(self.elements[0])
+            for element in self.elements[1:]:
+                found = merge(found, spec_of(element))
+            self._spec = found
+        return self._spec
+
+    def cardinality(self) -> int:
+        return len(self.elements)
+
+
+class ElementsCursor(Cursor):
+    """Over a list of elements."""
+
+    def __init__(self, elements: list[Any]):
+        self._elements, self._at = elements, 0
+
+    def next(self) -> Any:
+        if self._at >= len(self._elements):
+            raise StopIteration
+        self._at += 1
+        return self._elements[self._at - 1]
+
+    def state(self) -> Any:
+        return self._at
+
+    def restore(self, state: Any) -> None:
+        self._at = state
+
+    def skip(self, count: int) -> int:
+        done = min(count, len(self._elements) - self._at)
+        self._at += done
+        return done
+
+
+class GeneratorNode(Node):
+    """Elements of a Python generator function (or of anything that can be iterated more than once)."""
+
+    runs_user_code = True
+
+    def __init__(self, generator: Callable[..., Iterable[Any]], signature: Any, args: tuple[Any, ...]):
+        self.generator, self.args, self._signature, self._found = generator, args, signature, None
+        self.name = "from_generator"
+
+    def open(self, context: Context) -> Cursor:
+        return GeneratorCursor(self)
+
+    def spec(self) -> Any:
+        if self._signature is not None:
+            return self._signature
+        if self._found is None:
+            elements = probe_spec(self)
+            if not elements:
+                raise InvalidDataError(
+                    "from_generator: the generator gave no element to find the element_spec from; "
+                    "pass output_signature=, for example TensorSpec((), 'int64')"
+                )
+            found = spec_of(elements[0])
+            for element in elements[1:]:
+                found = merge(found, spec_of(element))
+            self._found = found
+        return self._found
+
+    def has_static_spec(self) -> bool:
+        return self._signature is not None
+
+    def cardinality(self) -> int:
+        return UNKNOWN
+
+
+class GeneratorCursor(ReplayCursor):
+    """Its state is a count: a generator is brought back to a place by running it again from its start."""
+
+    def __init__(self, node: GeneratorNode):
+        super().__init__()
+        self._node = node
+        self._iterator: Iterator[Any] | None = None
+
+    def _draw(self) -> Any:
+        if self._iterator is None:
+            self._iterator = iter(self._node.generator(*self._node.args))
+        element = as_element(next(self._iterator))
+        signature = self._node._signature
+        if signature is not None:
+            element = fit(element, signature, f"from_generator, element {self._drawn}: ")
+        return element
+
+    def close(self) -> None:
+        if inspect.isgenerator(self._iterator):
+            self._iterator.close()
+        self._iterator = None
+
+
+def fit(element: Any, signature: Any, what: str) -> Any:
+    """An element converted to the dtypes of a signature; raises TypeError if structure or shape do not fit."""
+    def convert(spec: Any, value: Any) -> Any:
+        if not isinstance(spec, TensorSpec) or isinstance(value, str | bytes) or spec.dtype == "string":
+            return value
+        if isinstance(value, np.ndarray | np.generic) and value.dtype.name != spec.dtype and value.dtype.kind not in "OSU":
+            return value.astype(spec.dtype)
+        return value
+
+    if same_structure(signature, element):
+        element = map_leaves(convert, signature, reordered(element, signature))
+    check_compatible(signature, element, what)
+    return element

@@ -1,0 +1,311 @@
+"""The methods of `Dataset` that make a dataset from others."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estimax.data import batching, cache, joining, mapping, order, prefetch
+from estimax.data.node import UNKNOWN, Node
+from estimax.data.structure import as_element
+from estimax.data.table import RangeTable
+from estimax.data.sources import TableNode
+
+if TYPE_CHECKING:
+    from estimax.data.dataset import Dataset
+
+
+def positive(value: Any, what: str) -> int:
+    """A size argument; raises ValueError unless it is a positive integer."""
+    number = _integer(value, what)
+    if number <= 0:
+        raise ValueError(f"{what} must be positive, given {number}")
+    return number
+
+
+def _integer(value: Any, what: str) -> int:
+    try:
+        return int(value.__index__())
+    except (AttributeError, TypeError):
+        raise TypeError(f"{what} must be an integer, given {value!r}") from None
+
+
+class Transformations(abc.ABC):
+    """What can be done with a dataset; `Dataset` adds where it comes from and how it is iterated."""
+
+    node: Node
+
+    @abc.abstractmethod
+    def _then(self, node: Node) -> Dataset:
+        """The dataset that a further step gives."""
+
+    # ---- order ----
+
+    def take(self, count: int) -> Dataset:
+        """The first `count` elements; all of them if it is -1."""
+        count = _integer(count, "take: count")
+        return self._then(order.SliceNode(self.node, count=None if count < 0 else count, name="take"))
+
+    def skip(self, count: int) -> Dataset:
+        """All but the first `count` elements; none of them if it is -1."""
+        count = _integer(count, "skip: count")
+        if count < 0:
+            return self._then(order.SliceNode(self.node, count=0, name="take"))
+        return self._then(order.SliceNode(self.node, start=count, name="skip"))
+
+    def shard(self, num_shards: int, index: int) -> Dataset:
+        """Every `num_shards`-th element, from number `index` on.
+
+        Args:
+            num_shards: the number of parts, for example `jax.process_count()`.
+            index: which part, for example `jax.process_index()`.
+
+        Raises:
+            ValueError: unless 0 <= index < num_shards.
+        """
+        num_shards, index = positive(num_shards, "shard: num_shards"), _integer(index, "shard: index")
+        if not 0 <= index < num_shards:
+            raise ValueError(f"shard: index must be at least 0 and below num_shards={num_shards}, given {index}")
+        return self._then(order.SliceNode(self.node, start=index, step=num_shards, name="shard"))
+
+    def repeat(self, count: int | None = None) -> Dataset:
+        """The elements `count` times over; without end if it is omitted or -1.
+
+        A shuffle below draws a new order for every pass, unless it was told not to.
+        """
+        return self._then(order.RepeatNode(self.node, -1 if count is None else _integer(count, "repeat: count")))
+
+    def shuffle(
+        self, buffer_size: int | None, seed: int | None = None, reshuffle_each_iteration: bool | None = True
+    ) -> Dataset:
+        """The elements in random order: each is drawn from the next `buffer_size` that have not been drawn.
+
+        A buffer that holds all rows of columns in memory costs nothing but a permutation of row numbers.
+
+        Args:
+            buffer_size: number of elements to choose from; None for all.
+            seed: makes the order the same for every run.
+            reshuffle_each_iteration: whether every pass and every iterator draws another order.
+
+        Raises:
+            ValueError: if `buffer_size` is not positive.
+        """
+        size = -1 if buffer_size is None or buffer_size == UNKNOWN else positive(buffer_size, "shuffle: buffer_size")
+        seed = None if seed is None else _integer(seed, "shuffle: seed")
+        reshuffle = True if reshuffle_each_iteration is None else bool(reshuffle_each_iteration)
+        return self._then(order.ShuffleNode(self.node, size, seed, reshuffle))
+
+    def concatenate(self, dataset: Dataset) -> Dataset:
+        """The elements of this dataset, then those of another.
+
+        Raises:
+            TypeError: if the two have elements of different structure, kind or dtype.
+        """
+        if not isinstance(dataset, Transformations):
+            raise TypeError(f"concatenate: expected a Dataset, given {type(dataset).__name__}")
+        return self._then(order.ConcatenateNode(self.node, dataset.node))
+
+    def enumerate(self, start: int = 0) -> Dataset:
+        """Pairs `(number, element)`, counted from `start` in int64."""
+        begin = _integer(start, "enumerate: start")
+        numbers = TableNode(RangeTable(range(begin, 2**63 - 1), np.dtype(np.int64)), "numbers")
+        return self._then(joining.ZipNode((0, 0), [numbers, self.node]))
+
+    # ---- batches ----
+
+    def batch(
+        self,
+        batch_size: int,
+        drop_remainder: bool = False,
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
+    ) -> Dataset:
+        """Consecutive elements stacked along a new first axis.
+
+        Args:
+            batch_size: elements a batch.
+            drop_remainder: whether a last batch that is short is left out.
+            num_parallel_calls: batches made ahead by a thread, as `prefetch` does.
+            deterministic: taken for tf.data's sake; the order is kept always.
+
+        Raises:
+            ValueError: if `batch_size` is not positive; on use, if elements differ in shape.
+        """
+        size = positive(batch_size, "batch: batch_size")
+        node: Node = batching.BatchNode(self.node, size, bool(drop_remainder))
+        del deterministic  # one thread makes the batches, in order
+        if num_parallel_calls is not None:
+            node = prefetch.PrefetchNode(node, num_parallel_calls)
+        return self._then(node)
+
+    def padded_batch(
+        self,
+        batch_size: int,
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        drop_remainder: bool = False,
+    ) -> Dataset:
+        """Consecutive elements padded at the end of their axes to one shape and stacked.
+
+        Args:
+            batch_size: elements a batch.
+            padded_shapes: the shape of each component, None (or -1) for an axis that is padded to the longest of the
+                batch; all axes if omitted.
+            padding_values: the fill of each component, or one for all; 0 or the empty string if omitted.
+            drop_remainder: whether a last batch that is short is left out.
+
+        Raises:
+            ValueError: if `batch_size` is not positive; on use, if an element is larger than its padded shape.
+        """
+        size = positive(batch_size, "padded_batch: batch_size")
+        node = batching.PaddedBatchNode(self.node, size, padded_shapes, padding_values, bool(drop_remainder))
+        if node.has_static_spec():
+            node.spec()
+        return self._then(node)
+
+    def ragged_batch(
+        self, batch_size: int, drop_remainder: bool = False, row_splits_dtype: Any = np.int64
+    ) -> Dataset:
+        """Consecutive elements, which may differ in length, as the rows of `RaggedTensor`s."""
+        size = positive(batch_size, "ragged_batch: batch_size")
+        return self._then(batching.RaggedBatchNode(self.node, size, bool(drop_remainder), row_splits_dtype))
+
+    def unbatch(self) -> Dataset:
+        """The rows of the elements as elements."""
+        return self._then(batching.UnbatchNode(self.node))
+
+    def rebatch(self, batch_size: int | list[int], drop_remainder: bool = False) -> Dataset:
+        """Batches of another size over the rows of these; a list of sizes is used in turn."""
+        sizes = [batch_size] if np.ndim(batch_size) == 0 else list(batch_size)  # type: ignore[arg-type]
+        sizes = [positive(size, "rebatch: batch_size") for size in sizes]
+        if not sizes:
+            raise ValueError("rebatch: give at least one batch size")
+        return self._then(batching.RebatchNode(self.node, sizes, bool(drop_remainder)))
+
+    # ---- functions ----
+
+    def map(
+        self,
+        map_func: Callable[..., Any],
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
+        *,
+        vectorized: bool = False,
+        workers: str = "thread",
+    ) -> Dataset:
+        """Each element through a function.
+
+        Args:
+            map_func: takes an element (a tuple as several arguments) and returns one. After `batch` that is a batch.
+            num_parallel_calls: calls that run at a time; AUTOTUNE (-1) for one per core. Omitted: in the consumer.
+            deterministic: False lets results overtake each other.
+            vectorized: whether the function takes and returns many rows at once, although the elements are rows.
+            workers: `"thread"`, right for functions that release the GIL (NumPy, decoding), or `"process"` for
+                Python-heavy ones, which must then be defined at the top of a module.
+
+        Raises:
+            TypeError, ValueError: if the arguments do not fit; on use, what the function raises, with the element's
+            number added.
+        """
+        if not callable(map_func):
+            raise TypeError(f"map: expected a function, given {type(map_func).__name__}")
+        if workers not in ("thread", "process"):
+            raise ValueError(f"map: workers must be 'thread' or 'process', given {workers!r}")
+        if num_parallel_calls is None:
+            if workers == "process":
+                raise ValueError("map(workers='process') needs num_parallel_calls, for example AUTOTUNE")
+            return self._then(mapping.MapNode(self.node, map_func, vectorized=vectorized))
+        if vectorized:
+            raise ValueError("map: vectorized=True runs in the consumer; use batch, then map with num_parallel_calls")
+        calls = _integer(num_parallel_calls, "map: num_parallel_calls")
+        if calls != prefetch.AUTOTUNE:
+            positive(calls, "map: num_parallel_calls")
+        node = prefetch.ParallelMapNode(
+            self.node,
+            map_func,
+            num_parallel_calls=calls,
+            deterministic=deterministic is not False,
+            workers=workers,
+        )
+        return self._then(node)
+
+    def filter(self, predicate: Callable[..., Any]) -> Dataset:
+        """The elements for which a function returns true."""
+        return self._then(mapping.FilterNode(self.node, predicate))
+
+    def take_while(self, predicate: Callable[..., Any]) -> Dataset:
+        """The elements before the first for which a function returns false."""
+        return self._then(mapping.TakeWhileNode(self.node, predicate))
+
+    def flat_map(self, map_func: Callable[..., Any]) -> Dataset:
+        """The elements of the datasets that a function makes of the elements, one dataset after the other."""
+        return self._then(joining.FlatMapNode(self.node, map_func))
+
+    def interleave(
+        self,
+        map_func: Callable[..., Any],
+        cycle_length: int | None = None,
+        block_length: int | None = None,
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
+    ) -> Dataset:
+        """Elements of several datasets at a time.
+
+        Args:
+            map_func: makes a dataset of an element.
+            cycle_length: datasets open at a time; if omitted, 1 or, with num_parallel_calls, one per parallel call.
+            block_length: consecutive elements taken of one; 1 if omitted.
+            num_parallel_calls: elements made ahead by a thread, as `prefetch` does.
+            deterministic: taken for tf.data's sake; the order is kept always.
+        """
+        del deterministic  # the order of the cycle is kept
+        workers = None if num_parallel_calls is None else prefetch.worker_count(num_parallel_calls)
+        cycle = positive(cycle_length if cycle_length not in (None, -1) else workers or 1, "interleave: cycle_length")
+        block = positive(1 if block_length is None else block_length, "interleave: block_length")
+        node: Node = joining.InterleaveNode(self.node, map_func, cycle, block)
+        if workers is not None:
+            node = prefetch.PrefetchNode(node, 64 * workers)
+        return self._then(node)
+
+    def scan(self, initial_state: Any, scan_func: Callable[..., Any]) -> Dataset:
+        """The outputs of a function `(state, element) -> (state, output)` that carries a state along."""
+        return self._then(mapping.ScanNode(self.node, initial_state, scan_func))
+
+    def reduce(self, initial_state: Any, reduce_func: Callable[..., Any]) -> Any:
+        """The last state of a function `(state, element) -> state`, over one pass.
+
+        >>> from estimax.data import Dataset
+        >>> int(Dataset.range(5).reduce(0, lambda total, x: total + x))
+        10
+        """
+        state = as_element(initial_state)
+        for element in self:  # type: ignore[attr-defined]
+            state = as_element(reduce_func(state, element))
+        return state
+
+    def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:
+        """What a function of a whole dataset gives.
+
+        Raises:
+            TypeError: if it does not return a dataset.
+        """
+        result = transformation_func(self)  # type: ignore[arg-type]
+        if not isinstance(result, Transformations):
+            raise TypeError(f"apply: the function must return a Dataset, returned {type(result).__name__}")
+        return result  # type: ignore[return-value]
+
+    # ---- speed ----
+
+    def prefetch(self, buffer_size: int) -> Dataset:
+        """The same elements, made ahead by a thread: up to `buffer_size` of them, AUTOTUNE (-1) for a good number."""
+        size = _integer(buffer_size, "prefetch: buffer_size")
+        if size < -1:
+            raise ValueError(f"prefetch: buffer_size must be at least 0, or AUTOTUNE (-1), given {size}")
+        return self._then(prefetch.PrefetchNode(self.node, size))
+
+    def cache(self) -> Dataset:
+        """The same elements, kept from the first complete pass for all later ones."""
+        return self._then(cache.CacheNode(self.node))

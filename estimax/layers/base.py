@@ -11,12 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from estimax import initializers
 from estimax.core import (
     DTypePolicy,
     Frame,
     HostValue,
     Variable,
     current_frame,
+    deserialize,
     get_policy,
     is_float,
     open_frame,
@@ -25,6 +27,8 @@ from estimax.core import (
     unique_paths,
 )
 from estimax.core.errors import ShapeError, TracerLeakError
+from estimax.layers.identifiers import constraint_of, regularizer_of
+from estimax.layers.input_spec import InputSpec, check_inputs
 from estimax.layers.symbolic import KerasTensor, Node, is_symbolic, map_symbolic, output_spec, symbolic_leaves
 
 
@@ -109,18 +113,14 @@ class Layer:
         self.built = False
         self._building = False
         self.supports_masking = False
-        self.input_spec: Any = None
+        self.input_spec: InputSpec | list[InputSpec] | None = None
         self._trainable = bool(trainable)
         self._losses: list[Any] = []
         self._losses_of: Any = None
         self._build_shapes: dict[str, Any] = {}
         self._own_variables: list[Variable] = []
         self.nodes: list[Node] = []
-        if activity_regularizer is not None and not callable(activity_regularizer):
-            from estimax import regularizers
-
-            activity_regularizer = regularizers.get(activity_regularizer)
-        self.activity_regularizer = activity_regularizer
+        self.activity_regularizer = regularizer_of(activity_regularizer)
         self._input_shape_given: tuple | None = None
         if "batch_shape" in kwargs:
             self._input_shape_given = tuple(kwargs.pop("batch_shape"))
@@ -129,7 +129,7 @@ class Layer:
         elif "input_dim" in kwargs and "input_dim" not in inspect.signature(type(self).__init__).parameters:
             self._input_shape_given = (None, kwargs.pop("input_dim"))
         if kwargs:
-            raise TypeError(
+            raise ValueError(
                 f"{type(self).__name__}: unknown arguments {sorted(kwargs)}. Expected name, trainable, dtype, activity_regularizer, "
                 "autocast, input_shape, or an argument of this class."
             )
@@ -187,8 +187,6 @@ class Layer:
             constraint: name, object or function of the value.
             autocast: whether it is read in the compute dtype.
         """
-        from estimax import constraints, initializers, regularizers
-
         dtype = dtype or self.dtype_policy.variable_dtype
         if initializer is None:
             initializer = "glorot_uniform" if is_float(dtype) else "zeros"
@@ -201,8 +199,8 @@ class Layer:
                 dtype,
                 trainable,
                 name or "variable",
-                regularizer=regularizers.get(regularizer),
-                constraint=constraints.get(constraint),
+                regularizer=regularizer_of(regularizer),
+                constraint=constraint_of(constraint),
                 autocast=autocast,
             )
         self._own_variables.append(variable)
@@ -403,10 +401,15 @@ class Layer:
             training, args = args[position], args[:position]
         if training is None:
             training = bool(outer_training)
-        masks = self._fill_masks(frame, info, args, kwargs, given_first) if frame._masks else None
+        if frame._masks:
+            masks = self._fill_masks(frame, info, args, kwargs, given_first)
+        else:
+            masks = kwargs.get("mask") if info.mask else None
         frame.training = training
         frame._scopes.append((self.name, self))
         try:
+            if self.input_spec is not None and args:
+                check_inputs(self, self.input_spec, args[0])
             if not self.built:
                 self._build_for(args, kwargs)
             if info.training:
@@ -581,32 +584,71 @@ class Layer:
 
     # -- config -------------------------------------------------------------------------------------------------------
 
+    # What `get_config` finds by itself, for classes that say no more than these: arguments that a config has only if they are
+    # not None, and whether it has the activity regularizer also where there is none (Keras's layers differ).
+    config_if_set: tuple[str, ...] = ()
+    config_has_activity_regularizer = False
+
     def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make the layer again; constructor arguments kept under their own names are found by name."""
         config: dict[str, Any] = {"name": self.name, "trainable": self._trainable, "dtype": serialize(self.dtype_policy)}
         config["dtype"] = {**config["dtype"], "module": "keras", "registered_name": None}
-        if self.activity_regularizer is not None:
+        if self.activity_regularizer is not None or self.config_has_activity_regularizer:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
         if type(self).get_config is Layer.get_config:
-            skip = {"self", "name", "trainable", "dtype", "activity_regularizer", "autocast"}
-            for p in inspect.signature(type(self).__init__).parameters.values():
-                if p.name in skip or p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
-                    continue
-                if p.name not in self.__dict__:
+            for name in _config_names(type(self)):
+                if name not in self.__dict__:
                     raise TypeError(
-                        f"{type(self).__name__}: its constructor's argument {p.name!r} is not kept as an attribute of that name. Keep "
-                        "it (self.{0} = {0}), or implement get_config().".format(p.name)
+                        f"{type(self).__name__}: its constructor's argument {name!r} is not kept as an attribute of that name. Keep "
+                        f"it (self.{name} = {name}), or implement get_config()."
                     )
-                config[p.name] = serialize(self.__dict__[p.name])
+                value = self.__dict__[name]
+                if value is not None or name not in self.config_if_set:
+                    config[name] = serialize(value)
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Layer:
-        """The layer of a config."""
-        return cls(**config)
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Layer:
+        """The layer of a config.
+
+        Args:
+            config: as from `get_config`.
+            custom_objects: classes and functions by name, for those that are not estimax's.
+        """
+        return cls(**{k: v if k == "dtype" else _from_config_value(v, custom_objects) for k, v in config.items()})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+@functools.lru_cache(maxsize=None)
+def _config_names(cls: type) -> tuple[str, ...]:
+    """The constructor's arguments that belong into a config: those of the class, and of its bases while it passes keywords on."""
+    skip = {"self", "name", "trainable", "dtype", "activity_regularizer", "autocast"}
+    names: dict[str, None] = {}
+    for base in cls.__mro__:
+        if base is Layer:
+            break
+        if "__init__" not in base.__dict__:
+            continue
+        parameters = inspect.signature(base.__init__).parameters.values()
+        names |= {p.name: None for p in parameters if p.name not in skip and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+        if all(p.kind != p.VAR_KEYWORD for p in parameters):
+            break
+    return tuple(names)
+
+
+def _from_config_value(value: Any, custom_objects: Mapping[str, Any] | None) -> Any:
+    """A config's value: objects made again, all else left to the constructor."""
+    if isinstance(value, str):
+        return (custom_objects or {}).get(value, value)
+    if isinstance(value, list):
+        return [_from_config_value(v, custom_objects) for v in value]
+    if isinstance(value, dict) and value.get("class_name") == "function":
+        return (custom_objects or {}).get(value["config"], value)
+    if isinstance(value, dict) and "class_name" in value and "config" in value:
+        return deserialize(value, custom_objects)
+    return value
 
 
 def _building(build: Callable) -> Callable:

@@ -59,12 +59,17 @@ def serialize(obj: Any) -> Any:
     cls = type(obj)
     if hasattr(obj, "get_config"):
         known = "_config_module" in cls.__dict__
-        return {
+        found = {
             "module": cls._config_module if known else cls.__module__,
             "class_name": cls._config_name if known else cls.__name__,
             "config": plain(obj.get_config()),
-            "registered_name": None if known else cls.__name__,
+            "registered_name": cls.__dict__.get("_registered_name") if known else cls.__name__,
         }
+        for part in ("build_config", "compile_config"):  # only layers, only models have them
+            more = getattr(obj, f"get_{part}", None)
+            if more is not None and (more := more()) is not None:
+                found[part] = plain(more)
+        return found
     if callable(obj) and hasattr(obj, "__name__"):
         return obj.__name__
     raise TypeError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -152,6 +153,7 @@ class Layer:
     def build(self, input_shape: Any) -> None:
         """Creates the variables for inputs of this shape."""
         self.built = True
+        self._build_shapes = {"input_shape": input_shape}
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the output."""
@@ -489,17 +491,18 @@ class Layer:
             self.build(**shapes)
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes that the layer was built for, for saving."""
-        return dict(self._build_shapes) if self._build_shapes else None
+        """The shapes that the layer was built for, for saving; None if it needs no building."""
+        if not self._build_shapes or _KERAS_BUILT_AT_INIT.search(type(self).__name__):
+            return None
+        if len(self._build_shapes) == 1:
+            return {"input_shape": next(iter(self._build_shapes.values()))}
+        return {"shapes_dict": dict(self._build_shapes)}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds for the shapes of `get_build_config`."""
-        if config:
-            shapes = {
-                k: tuple(v) if isinstance(v, list) and not any(isinstance(d, (list, dict)) for d in v) else v
-                for k, v in config.items()
-            }
-            self.build_from_shapes(shapes)
+        shapes = (config or {}).get("shapes_dict", config)
+        if shapes and any(v is not None for v in shapes.values()):
+            self.build_from_shapes({k: _as_shape(v) for k, v in shapes.items()})
 
     def _call_symbolic(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         if not self.built:
@@ -648,6 +651,23 @@ def _from_config_value(value: Any, custom_objects: Mapping[str, Any] | None) -> 
         return (custom_objects or {}).get(value["config"], value)
     if isinstance(value, dict) and "class_name" in value and "config" in value:
         return deserialize(value, custom_objects)
+    return value
+
+
+# Classes of layers without weights whose saved form has no shapes, as Keras builds them when they are made.
+_KERAS_BUILT_AT_INIT = re.compile(
+    "^(Activation|ELU|LeakyReLU|ReLU|Softmax|Identity|Masking|UnitNormalization|ActivityRegularization|InputLayer|Reshape"
+    "|.*Dropout.*|GaussianNoise|(Global)?(Max|Average)Pooling[123]D)$"
+)
+
+
+def _as_shape(value: Any) -> Any:
+    """A shape as JSON has it, as a tuple; nested ones keep their structure."""
+    if isinstance(value, dict):
+        return {k: _as_shape(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        nested = any(isinstance(d, (list, tuple, dict)) for d in value)
+        return [_as_shape(v) for v in value] if nested else tuple(value)
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from estimax.core import register, standardize_dtype
+from estimax.core import current_frame, register, standardize_dtype
 from estimax.layers.base import Layer
 from estimax.layers.symbolic import KerasTensor, Node
 
@@ -58,7 +58,11 @@ class InputLayer(Layer):
         self.input_dtype = standardize_dtype(dtype)
         self.optional = optional
         self.built = True
-        self.output = KerasTensor(self.batch_shape, self.input_dtype, name=self.name)
+        frame = current_frame()
+        tensor_name = self.name if name is not None else "keras_tensor"
+        if name is None and frame is not None and frame.naming:
+            tensor_name = frame.unique_name(tensor_name)
+        self.output = KerasTensor(self.batch_shape, self.input_dtype, name=tensor_name)
         node = Node(self, (), {})
         node.outputs = self.output
         self.output.node = node

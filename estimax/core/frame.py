@@ -100,6 +100,8 @@ class Frame:
         self.deltas = deltas
         self.row_tables = row_tables
         self.kinds: dict[str, str] = dict(kinds or {})
+        self.initial: dict[str, Any] = {}  # path -> first value, of variables recorded here
+        self.step: Any = None  # number of the training step, inside one
         self.created: dict[str, Any] = {}  # path -> Variable; also keeps ids of bound variables from being reused
         self.written: set[str] = set()
         self.losses: list[Any] = []
@@ -163,7 +165,13 @@ class Frame:
         self.kinds[path] = kind
         self.bindings[id(variable)] = path
         if self.creates == "record" and path not in self.values:
-            self.values[path] = make()
+            if kind == "metrics":
+                # Concrete, so that an evaluation can start from it without another compiled call.
+                with jax.ensure_compile_time_eval():
+                    self.initial[path] = make()
+            else:
+                self.initial[path] = make()
+            self.values[path] = self.initial[path]
 
     # -- names --------------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ class Variable:
         kind: `"params"`, `"state"` or `"metrics"`; by default by `trainable`.
         regularizer: `value -> scalar` added to the loss while training.
         constraint: `value -> value`, applied after each update.
+        row_sparse: whether a table trains by the rows that were looked up; None lets the engine decide by its size.
         autocast: whether a layer that computes in 16 bits reads it in 16 bits.
 
     Raises:
@@ -56,6 +57,7 @@ class Variable:
         regularizer: Callable | None = None,
         constraint: Callable | None = None,
         autocast: bool = True,
+        row_sparse: bool | None = None,
     ):
         if "/" in name:
             raise ValueError(f"name: given {name!r}, expected a name without '/'. Use core.name_scope for a prefix.")
@@ -79,6 +81,7 @@ class Variable:
         self.regularizer = regularizer
         self.constraint = constraint
         self.autocast = autocast
+        self.row_sparse = row_sparse
         self.kind = kind or ("params" if trainable else "state")
         self._array: jax.Array | None = None
         frame = current_frame()

@@ -1,0 +1,206 @@
+"""Feeds a run: reads batches, runs the host transform, pads and places them, all while the device works."""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from estimax.core.errors import InputDataError
+from estimax.training.batches import ROW_MASK, flatten, pad_rows, row_count
+from estimax.training.program import Plan
+
+
+@dataclasses.dataclass
+class Fed:
+    """Some batches of equal shape on the device.
+
+    Attributes:
+        arrays: stacked arrays `[group, batch, ...]`; the last batches may be missing, then their rows hold garbage.
+        count: how many batches there are.
+        rows: real rows of each.
+        states: state of the input after each, or None where the input has none.
+        host_seconds: time spent on reading and transforming.
+    """
+
+    arrays: Any
+    count: int
+    rows: list[int]
+    states: list[Any]
+
+
+def split_batch(batch: Any) -> tuple[Any, Any, Any]:
+    """`(features, labels, weights)` of what an input yields."""
+    if isinstance(batch, tuple):
+        if len(batch) == 3:
+            return batch
+        if len(batch) == 2:
+            return batch[0], batch[1], None
+        if len(batch) == 1:
+            return batch[0], None, None
+        raise InputDataError(
+            f"The input gave a tuple of {len(batch)} parts, expected (features, labels) or (features, labels, weights). Put several "
+            "features into a dict, or into a list."
+        )
+    return batch, None, None
+
+
+class Prepared:
+    """One encoded batch on the host: arrays padded to the plan's capacity, and its number of real rows."""
+
+    __slots__ = ("arrays", "rows", "state", "shape_key")
+
+    def __init__(self, arrays: dict[str, Any], rows: int, state: Any):
+        self.arrays, self.rows, self.state = arrays, rows, state
+        self.shape_key = tuple((k, np.shape(x)) for k in arrays for x in jax.tree.leaves(arrays[k]))
+
+
+def prepare(plan: Plan, raw: dict[str, Any], state: Any = None, *, pad: bool | None = None) -> Prepared:
+    """Encodes one batch of raw columns; pads it if the loss leaves padding out (or `pad` says so)."""
+    arrays = check_range(plan.transform(raw))
+    rows = row_count(arrays)
+    if rows == 0:
+        raise InputDataError("The input gave a batch of 0 rows. Drop empty batches, or check the filter of the input.")
+    if plan.weighted if pad is None else pad:
+        plan.capacity = max(plan.capacity, rows)
+        arrays = pad_rows(arrays, plan.capacity, plan.pad_values)
+        mask = np.zeros((plan.capacity,), bool)
+        mask[:rows] = True
+        arrays[ROW_MASK] = mask
+    return Prepared(arrays, rows, state)
+
+
+def check_range(arrays: dict[str, Any]) -> dict[str, Any]:
+    """64-bit integers as 32-bit ones where JAX stores 32 bits; an error instead of a silent change of ids."""
+    if jax.config.jax_enable_x64:
+        return arrays
+
+    def narrow(key: str, x: Any) -> Any:
+        if isinstance(x, np.ndarray) and x.dtype in (np.int64, np.uint64, np.uint32):
+            if x.size and (x.max() > 2**31 - 1 or (x.dtype == np.int64 and x.min() < -(2**31))):
+                raise InputDataError(
+                    f"Feature {key.removeprefix('features/')!r}: integers beyond 32 bits would change on the device. Use a hash or "
+                    "identity column, or enable x64 in JAX."
+                )
+            return x.astype(np.int32)
+        return x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
+
+    return {k: narrow(k, v) if isinstance(v, np.ndarray) else jax.tree.map(lambda x, k=k: narrow(k, x), v) for k, v in arrays.items()}
+
+
+class Feeder:
+    """A thread that prepares batches ahead, two groups at most.
+
+    Args:
+        batches: iterator of `(features, labels[, weights])`; `get_state()` is asked after each batch if it has one.
+        plan: of the compiled call.
+        group: gives how many batches go into one call now.
+        place: puts a tree of host arrays on the devices.
+        limit: at most so many batches are read.
+        first: a batch that was read already.
+    """
+
+    def __init__(
+        self,
+        batches: Iterator[Any],
+        plan: Plan,
+        group: Callable[[], int],
+        *,
+        place: Callable[[Any], Any] | None = None,
+        limit: int | None = None,
+        first: tuple[dict[str, Any], Any] | None = None,
+    ):
+        self._batches, self._plan, self._group, self._limit, self._first = batches, plan, group, limit, first
+        self._place = place or jax.device_put
+        self._queue: queue.Queue[Any] = queue.Queue(maxsize=2)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="estimax-feeder", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Fed]:
+        while True:
+            item = self._queue.get()
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        """Stops reading; the thread ends before the next batch."""
+        self._stop.set()
+        while self._thread.is_alive():
+            try:
+                self._queue.get_nowait()
+            except queue.Empty:
+                self._thread.join(timeout=0.05)
+
+    def _put(self, item: Any) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def _prepared(self) -> Iterator[Prepared]:
+        read = 0
+        get_state = getattr(self._batches, "get_state", None)
+        while self._limit is None or read < self._limit:
+            if self._first is not None:
+                (raw, state), self._first = self._first, None
+            else:
+                try:
+                    batch = next(self._batches)
+                except StopIteration:
+                    return
+                raw, structure = flatten(*split_batch(batch))
+                if structure.signature != self._plan.structure.signature:
+                    raise InputDataError(
+                        f"Batch {read} has another structure than the first. Given {structure.signature}, expected "
+                        f"{self._plan.structure.signature}. Every batch must have the same features of the same kind."
+                    )
+                state = get_state() if get_state is not None else None
+            read += 1
+            yield prepare(self._plan, raw, state)
+
+    def _work(self) -> None:
+        try:
+            pending: list[Prepared] = []
+            for item in self._prepared():
+                if pending and item.shape_key != pending[0].shape_key:
+                    if not self._put(self._stacked(pending)):
+                        return
+                    pending = []
+                pending.append(item)
+                if len(pending) >= self._group():
+                    if not self._put(self._stacked(pending)):
+                        return
+                    pending = []
+                if self._stop.is_set():
+                    return
+            if pending and not self._put(self._stacked(pending)):
+                return
+            self._put(None)
+        except BaseException as e:  # noqa: BLE001 - handed to the thread that waits
+            self._put(e)
+
+    def _stacked(self, items: list[Prepared]) -> Fed:
+        size = 1 if len(items) == 1 else max(self._group(), len(items))
+
+        def stack(*leaves: Any) -> Any:
+            if size == 1:
+                return np.asarray(leaves[0])[None]
+            out = np.empty((size, *np.shape(leaves[0])), np.asarray(leaves[0]).dtype)
+            np.stack(leaves, out=out[: len(leaves)])
+            out[len(leaves) :] = 0
+            return out
+
+        arrays = jax.tree.map(stack, *[i.arrays for i in items])
+        return Fed(self._place(arrays), len(items), [i.rows for i in items], [i.state for i in items])

@@ -1,0 +1,370 @@
+"""The one loop: `Model.fit` and `Estimator.train` both run it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from estimax.core import TrainState, finish_outputs
+from estimax.core.errors import InputDataError
+from estimax.training.batches import ROW_MASK, flatten
+from estimax.training.feeder import Fed, Feeder, prepare, split_batch
+from estimax.training.hook import Hook, LazyLogs
+from estimax.training.program import EVAL, INFER, TRAIN, Plan, Program
+
+GROUP = 16  # steps in one compiled call where that pays; a trial took 7 us a step at 16 against 36 us one by one
+_WARM, _TIMED = 4, 12  # steps before timing, and timed, one by one
+_SLOW_STEP_SECONDS = 5e-3  # above this, dispatch is not what costs
+
+
+class Run:
+    """One life of a program: its state, the hooks that watch it, and the loop.
+
+    Args:
+        program: what to run.
+        state: to start from; made from the first batch if None.
+        hooks: called at the steps they name.
+        group: steps in one compiled call, or `"auto"` to choose between 1 and 16 by measurement.
+        place: puts a tree of host arrays on the devices.
+        on_state: called with the state when it is made from the first batch; may return another (a restored one).
+
+    Attributes:
+        state: after the last finished step.
+        totals: metric totals of this epoch.
+        stop_requested: whether a hook asked to stop.
+        model: the Keras-like model, if there is one.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        state: TrainState | None = None,
+        hooks: Sequence[Hook] = (),
+        *,
+        group: int | str = "auto",
+        place: Callable[[Any], Any] | None = None,
+        on_state: Callable[[TrainState], TrainState | None] | None = None,
+    ):
+        self.program, self.state, self.hooks, self.group = program, state, list(hooks), group
+        self.place, self.on_state = place or jax.device_put, on_state
+        self.step = 0 if state is None else int(state.step)
+        self.totals: dict[str, Any] = {}
+        self.plan: Plan | None = None
+        self.stop_requested = False
+        self.extras: dict[str, Any] = {}
+        self.last_rows = 0
+        self._losses: tuple[Any, int] | None = None
+        self._input_state: Any = None
+        self._wanted_extras = False
+        self._created = False
+
+    # -- what hooks use -----------------------------------------------------------------------------------------------
+
+    def request_stop(self) -> None:
+        """Ends training after this step."""
+        self.stop_requested = True
+
+    def request(self, *names: str) -> None:
+        """Asks, in `before_run`, for named values and summaries of the coming step; they are in `named` afterwards."""
+        self._wanted_extras = True
+
+    @property
+    def named(self) -> Mapping[str, Any]:
+        """Values named in the forward function, of the last step for which they were requested."""
+        return self.extras.get("named", {})
+
+    @property
+    def summaries(self) -> Mapping[str, Any]:
+        """Summaries of the last step for which they were requested."""
+        return self.extras.get("summaries", {})
+
+    @property
+    def last_loss(self) -> float:
+        """The loss of the last finished step, read from the device."""
+        if self._losses is None:
+            return float("nan")
+        losses, index = self._losses
+        return float(losses[index])
+
+    def logs(self) -> LazyLogs:
+        """Metrics since the totals were last reset, read from the device only if looked at."""
+        plan, totals = self.plan, self.totals
+        # Computed now, since the next step takes the totals' memory; read only if somebody looks.
+        results = {} if plan is None or not totals else self.program.results(plan, totals)
+        return LazyLogs(lambda: jax.device_get(results))
+
+    def reset_totals(self) -> None:
+        """Starts the metrics anew, as at the beginning of an epoch."""
+        self.totals = {} if self.plan is None else _copies(self.plan.initial_totals)
+
+    def input_state(self) -> Any:
+        """The state of the input after the last finished step, or None if it has none."""
+        return self._input_state
+
+    def variable_values(self) -> dict[str, jax.Array]:
+        """All variables by path."""
+        if self.state is None:
+            return {}
+        return {**self.state.params, **self.state.model_state}
+
+    def set_variable(self, path: str, value: Any) -> None:
+        """Sets a variable before the next step.
+
+        Raises:
+            ValueError: if there is none of this path and shape.
+        """
+        assert self.state is not None
+        group = "params" if path in self.state.params else "model_state"
+        values = dict(getattr(self.state, group))
+        if path not in values or np.shape(value) != values[path].shape:
+            raise ValueError(f'Variable "{path}": given a value of shape {np.shape(value)}; known: { {p: v.shape for p, v in values.items()} }.')
+        values[path] = jnp.array(value, values[path].dtype)
+        self.state = self.state.replace(**{group: values})
+        self.attach()
+
+    # -- training -----------------------------------------------------------------------------------------------------
+
+    def train(
+        self, batches: Iterable[Any], *, max_step: int | None = None, steps: int | None = None, keep_totals: bool = False
+    ) -> int:
+        """Trains until the input ends, a step is reached, or a hook asks to stop.
+
+        Args:
+            batches: `(features, labels)` or `(features, labels, weights)` batches.
+            max_step: the step number to stop at.
+            steps: how many steps to run.
+            keep_totals: whether metrics go on from the last call.
+
+        Returns:
+            The number of steps done.
+
+        Raises:
+            InputDataError: if the input is empty.
+        """
+        iterator = iter(batches)
+        try:
+            first = next(iterator)
+        except StopIteration:
+            raise InputDataError(
+                "The input is empty: it ended before its first batch. Check the file names, filters, and that a generator is made anew "
+                "for each call."
+            ) from None
+        get_state = getattr(iterator, "get_state", None)
+        first_state = get_state() if get_state is not None else None
+        raw, structure = flatten(*split_batch(first))
+        self._ensure_state(raw, structure)
+        assert self.state is not None and self.plan is not None
+        if not keep_totals or not self.totals:
+            self.reset_totals()
+        last = min(x for x in (max_step, None if steps is None else self.step + steps, 2**62) if x is not None)
+        begun = self.step
+        if self.step >= last or self.stop_requested:
+            return 0
+        pace = _Pace(self.plan, self.group, None if last == 2**62 else last - begun)
+        feeder = Feeder(iterator, self.plan, pace.group, place=self.place, limit=last - begun, first=(raw, first_state))
+        try:
+            for fed in feeder:
+                self._train_fed(fed, pace, last)
+                if self.stop_requested or self.step >= last:
+                    break
+        finally:
+            feeder.close()
+        return self.step - begun
+
+    def _ensure_state(self, raw: Mapping[str, Any], structure: Any) -> None:
+        if self.state is None:
+            state = self.program.initial_state(raw, structure)
+            changed = None if self.on_state is None else self.on_state(state)
+            self.state = state if changed is None else changed
+            self.step = int(self.state.step)
+        self.plan = self.program.plan_of(TRAIN, raw, structure, self.state)
+        self.attach()
+        if not self._created:
+            self._created = True
+            for hook in self.hooks:
+                hook.after_create_session(self)
+
+    def _train_fed(self, fed: Fed, pace: _Pace, last: int) -> None:
+        assert self.state is not None and self.plan is not None
+        done = 0
+        size = jax.tree.leaves(fed.arrays)[0].shape[0]
+        while done < fed.count and self.step < last and not self.stop_requested:
+            turns = [(h, n) for h in self.hooks if (n := h.next_step(self.step)) is not None]
+            stop_at = min([last, self.step + fed.count - done, *(n for _, n in turns)])
+            now = [h for h, n in turns if n == stop_at]
+            count = stop_at - self.step
+            self._wanted_extras = False
+            for hook in now:
+                hook.before_run(self)
+            if self._wanted_extras and count > 1:
+                # Named values are those of one step: run the others first.
+                self._wanted_extras = False
+                self._call(fed, size, done, count - 1, pace)
+                done, count = done + count - 1, 1
+                self._wanted_extras = True
+            self._call(fed, size, done, count, pace)
+            done += count
+            for hook in now:
+                hook.after_run(self)
+
+    def _call(self, fed: Fed, size: int, start: int, count: int, pace: _Pace) -> None:
+        assert self.state is not None and self.plan is not None
+        self._take_assigned()
+        compiled = self.program.train_function(self.plan, size, self._wanted_extras)
+        state, totals, losses, extras = compiled(self.state, self.totals, fed.arrays, np.int32(start), np.int32(count))
+        self.state, self.totals = state, totals
+        if self._wanted_extras:
+            self.extras = extras
+        self.step += count
+        self.last_rows = fed.rows[start + count - 1]
+        self._losses = losses, start + count - 1
+        self._input_state = fed.states[start + count - 1]
+        self.attach()
+        pace.end(count, size, losses)
+
+    # -- variables of the model door ----------------------------------------------------------------------------------
+
+    def attach(self) -> None:
+        """Points the model's variables at the state's arrays, so that they show their values at any moment."""
+        if self.program.layer is None or self.state is None or self.plan is None:
+            return
+        params, state, created = self.state.params, self.state.model_state, self.plan.created
+        for path, array in params.items():
+            created[path].attach(array)
+        for path, array in state.items():
+            created[path].attach(array)
+
+    def _take_assigned(self) -> None:
+        """Takes over values that somebody assigned to the model's variables since the last step."""
+        if self.program.layer is None:
+            return
+        assert self.state is not None and self.plan is not None
+        for group in ("params", "model_state"):
+            values = getattr(self.state, group)
+            changed = {p: jnp.copy(v) for p, a in values.items() if (v := self.plan.created[p]._array) is not a and v is not None}
+            if changed:
+                self.state = self.state.replace(**{group: {**values, **changed}})
+
+    # -- evaluation and prediction ------------------------------------------------------------------------------------
+
+    def evaluate(
+        self, batches: Iterable[Any], *, steps: int | None = None, hooks: Sequence[Hook] = (), on_batch: Callable[[int, LazyLogs], None] | None = None
+    ) -> dict[str, Any]:
+        """The metrics over a pass of the input, or over `steps` batches.
+
+        Raises:
+            InputDataError: if the input is empty.
+        """
+        plan, totals, rows, done = None, {}, 0, 0
+        for batch in batches:
+            if steps is not None and done >= steps:
+                break
+            raw, structure = flatten(*split_batch(batch))
+            if plan is None or structure.signature != plan.structure.signature:
+                plan = self.program.plan_of(EVAL, raw, structure, self.state)
+                totals = totals or _copies(plan.initial_totals)
+                compiled = self.program.eval_function(plan)
+                params, state, step = self._values(raw, structure)
+            prepared = prepare(plan, raw)
+            totals = compiled(params, state, totals, self.place(prepared.arrays), step)
+            rows, done = rows + prepared.rows, done + 1
+            if on_batch is not None:
+                results = self.program.results(plan, totals)
+                on_batch(done - 1, LazyLogs(lambda results=results: jax.device_get(results)))
+            if steps is not None and done >= steps:
+                break
+        if plan is None:
+            raise InputDataError("The input of evaluate is empty: it ended before its first batch. Check the file names and filters.")
+        results = jax.device_get(self.program.results(plan, totals))
+        return {k: v.item() if np.ndim(v) == 0 else np.asarray(v) for k, v in results.items()}
+
+    def _values(self, raw: Mapping[str, Any], structure: Any) -> tuple[dict, dict, Any]:
+        if self.program.layer is not None:
+            kinds = self.program._kinds()
+            bound = {p: v.value for p, v in self.program.bound().items() if kinds[p] != "metrics"}
+            step = np.int32(self.step)
+            return {p: v for p, v in bound.items() if kinds[p] == "params"}, {p: v for p, v in bound.items() if kinds[p] == "state"}, step
+        if self.state is None:
+            raise InputDataError("There is no trained state. Train first, or give a checkpoint.")
+        return self.state.params, self.state.model_state, self.state.step
+
+    def predict(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Predictions batch by batch, as trees of NumPy arrays; the next batch is prepared while the device works."""
+        waiting: tuple[Any, int] | None = None
+        for batch in batches:
+            raw, structure = flatten(split_batch(batch)[0])
+            plan = self.program.plan_of(INFER, raw, structure, self.state)
+            params, state, _ = self._values(raw, structure)
+            prepared = prepare(plan, raw, pad=True)
+            prepared.arrays.pop(ROW_MASK)
+            out = self.program.predict_function(plan)(params, state, self.place(prepared.arrays))
+            if waiting is not None:
+                yield _rows(*waiting)
+            waiting = out, prepared.rows
+        if waiting is not None:
+            yield _rows(*waiting)
+
+
+def _rows(out: Any, rows: int) -> Any:
+    def cut(x: Any) -> Any:
+        x = np.asarray(x)
+        return x[:rows] if x.ndim else x
+
+    return finish_outputs(jax.tree.map(cut, jax.device_get(out)))
+
+
+def _copies(tree: Any) -> Any:
+    return jax.tree.map(jnp.array, tree)
+
+
+class _Pace:
+    """Chooses by measurement how many steps go into one compiled call. The numbers do not depend on the choice."""
+
+    def __init__(self, plan: Plan, group: int | str, steps: int | None):
+        self.plan, self.steps = plan, steps
+        fixed = group if isinstance(group, int) else plan.group
+        self.current = fixed or 1
+        self.decided = fixed is not None
+        self._phase = self._phases()
+        next(self._phase)
+        self._pending: list[Any] = []
+
+    def group(self) -> int:
+        """Batches that go into one call now."""
+        return self.current
+
+    def end(self, count: int, size: int, losses: Any) -> None:
+        """Called after each compiled call, with its number of steps and the group it was compiled for."""
+        # The device may run behind by a few calls, not by more: memory would grow.
+        self._pending.append(losses)
+        if len(self._pending) > 4:
+            jax.block_until_ready(self._pending.pop(0))
+        if not self.decided:
+            self._phase.send((count, size, losses))
+
+    def _phases(self) -> Generator[None, tuple[int, int, Any], None]:
+        """Warms up, times single steps, lets the grouped call compile, times grouped steps, decides."""
+
+        def seconds_a_step(size: int, steps: int) -> Generator[None, tuple[int, int, Any], float]:
+            begun, done = time.perf_counter(), 0
+            while done < steps:
+                count, given, losses = yield
+                done += count if given == size else 0
+            jax.block_until_ready(losses)
+            return (time.perf_counter() - begun) / done
+
+        yield from seconds_a_step(1, _WARM)
+        single = yield from seconds_a_step(1, _TIMED)
+        if single < _SLOW_STEP_SECONDS and (self.steps is None or self.steps > 20 * GROUP):
+            self.current = GROUP
+            yield from seconds_a_step(GROUP, 1)
+            grouped = yield from seconds_a_step(GROUP, 4 * GROUP)
+            self.current = GROUP if grouped < single else 1
+            self.plan.group = self.current
+        self.decided = True
+        yield

@@ -136,6 +136,8 @@ class Optimizer:
         self._no_decay_paths: set[str] = set()
         self._no_decay_patterns: list[str] = []
         self._state: State | None = None
+        # The order of paths that init saw, for `variables`: jax.jit returns dictionaries sorted.
+        self._paths: tuple[str, ...] = ()
         self._compiled: Any = None
 
     # ---- what a concrete optimizer defines ---------------------------------------------------------------------
@@ -188,6 +190,7 @@ class Optimizer:
             The state; see the class.
         """
         params = flatten(params)
+        self._paths = tuple(params)
         state: State = {"iteration": jnp.zeros((), jnp.int32)}
         if not isinstance(self._learning_rate, LearningRateSchedule):
             state["learning_rate"] = jnp.asarray(self._learning_rate, jnp.float32)

@@ -9,14 +9,27 @@ from estimax.core import deserialize as _deserialize
 from estimax.core import serialize as _serialize
 from estimax.core.identifiers import resolve
 from estimax.core.names import snake_case
+from estimax.optimizers.adadelta import Adadelta
+from estimax.optimizers.adafactor import Adafactor
 from estimax.optimizers.adagrad import Adagrad, RowWiseAdagrad
 from estimax.optimizers.adam import Adam, AdamW
+from estimax.optimizers.adamax import Adamax
 from estimax.optimizers.ftrl import Ftrl
+from estimax.optimizers.lamb import Lamb
+from estimax.optimizers.lion import Lion
+from estimax.optimizers.loss_scale import LossScaleOptimizer
+from estimax.optimizers.muon import Muon
+from estimax.optimizers.nadam import Nadam
 from estimax.optimizers.optax_adapter import Optax
 from estimax.optimizers.optimizer import Optimizer
+from estimax.optimizers.rmsprop import RMSprop
+from estimax.optimizers.schedule_free import ScheduleFreeAdamW
 from estimax.optimizers.sgd import SGD
 
-_CLASSES = (SGD, Adam, AdamW, Adagrad, RowWiseAdagrad, Ftrl)
+_CLASSES = (
+    Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, LossScaleOptimizer, Muon, Nadam, RMSprop,
+    RowWiseAdagrad, ScheduleFreeAdamW, SGD,
+)  # fmt: skip
 _BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__, cls.__name__.lower(), snake_case(cls.__name__))}
 
 

@@ -75,8 +75,8 @@ def state_variables(optimizer: Any) -> list[StateVariable]:
     if "learning_rate" in state:
         found.append((("learning_rate",), "learning_rate"))
     for section, suffix in (("ema", "average"), ("accumulated", "gradient_accumulator")):
-        found += [((section, path), _slot_path(path, suffix)) for path in state.get(section, {})]
-    slots = state["slots"]
+        found += [((section, path), _slot_path(path, suffix)) for path in _ordered(state.get(section, {}), optimizer._paths)]
+    slots = _ordered(state["slots"], optimizer._paths)
     listed: set[tuple[str, str]] = set()
     rest = tuple(dict.fromkeys(name for s in slots.values() for name in s))
     for group in (*optimizer.slot_order, rest):
@@ -87,6 +87,10 @@ def state_variables(optimizer: Any) -> list[StateVariable]:
                     found.append((("slots", path, name), _slot_path(path, name)))
     found += [(("shared", name), name) for name in state.get("shared", {})]
     return [StateVariable(optimizer, keys, f"{optimizer.name}/{last}") for keys, last in found]
+
+
+def _ordered(by_path: dict[str, Any], paths: tuple[str, ...]) -> dict[str, Any]:
+    return {p: by_path[p] for p in (*paths, *by_path) if p in by_path}
 
 
 def _slot_path(path: str, slot: str) -> str:

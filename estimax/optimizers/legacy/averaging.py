@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from estimax.core import register
+from estimax.core import RowGradient, register
 from estimax.optimizers.legacy.optimizer import LegacyOptimizer, LegacyOptions
-from estimax.optimizers.optimizer import Hyper, Rows, Slots
+from estimax.optimizers.optimizer import Hyper, Rows, Slots, State
 from estimax.optimizers.schedules import LearningRateSchedule
 
 
@@ -256,7 +256,9 @@ class Adamax(LegacyOptimizer):
 
 @register("keras.optimizers.legacy")
 class Nadam(LegacyOptimizer):
-    """Adam with Nesterov momentum that is scheduled over the steps. Moves only rows with a gradient.
+    """Adam with Nesterov momentum that is scheduled over the steps.
+
+    With a row gradient the means of all rows decay, but only the rows that have a gradient move.
 
     Args:
         learning_rate: a number; schedules are refused, as TensorFlow does.
@@ -303,9 +305,6 @@ class Nadam(LegacyOptimizer):
     def shared(self) -> dict[str, jax.Array]:
         return {"momentum_cache": jnp.ones((), jnp.float32)}
 
-    def default_rows(self) -> Rows:
-        return "lazy"
-
     def _momentum_at(self, step: jax.Array) -> jax.Array:
         beta_1 = jnp.asarray(np.float32(self.beta_1), step.dtype)
         return beta_1 * (1 - 0.5 * jnp.power(jnp.asarray(0.96, step.dtype), self.decay_rate * step))
@@ -336,3 +335,12 @@ class Nadam(LegacyOptimizer):
         mean = (1 - hyper["momentum"]) * grad / (1 - hyper["product"]) + hyper["next_momentum"] * m / (1 - hyper["next_product"])
         root = jnp.sqrt(v / (1 - hyper["power_2"]))
         return param - hyper["learning_rate"] * mean / (root + self.epsilon), {"m": m, "v": v}
+
+    def _update(
+        self, path: str, grad: Any, param: jax.Array, slots: Slots, hyper: Hyper, state: State, iteration: jax.Array
+    ) -> tuple[jax.Array, Slots]:
+        new_param, new_slots = super()._update(path, grad, param, slots, hyper, state, iteration)
+        if isinstance(grad, RowGradient) and self._row_mode() == "dense":
+            has_gradient = jnp.zeros((param.shape[0],), bool).at[grad.summed().ids].set(True, mode="drop")
+            new_param = jnp.where(has_gradient.reshape((-1,) + (1,) * (param.ndim - 1)), new_param, param)
+        return new_param, new_slots

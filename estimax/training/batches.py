@@ -51,7 +51,9 @@ class Structure:
 
 def _is_many(x: Any) -> bool:
     """Whether a list or tuple holds several arrays, rather than being one column of numbers or lists."""
-    return isinstance(x, tuple) or (isinstance(x, list) and len(x) > 0 and all(hasattr(v, "shape") or isinstance(v, dict) for v in x))
+    return isinstance(x, tuple) or (
+        isinstance(x, list) and len(x) > 0 and all(hasattr(v, "shape") or isinstance(v, dict) for v in x)
+    )
 
 
 def as_columns(x: Any) -> Any:

@@ -90,7 +90,9 @@ def check_range(arrays: dict[str, Any]) -> dict[str, Any]:
             return x.astype(np.int32)
         return x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype == np.float64 else x
 
-    return {k: narrow(k, v) if isinstance(v, np.ndarray) else jax.tree.map(lambda x, k=k: narrow(k, x), v) for k, v in arrays.items()}
+    return {
+        k: narrow(k, v) if isinstance(v, np.ndarray) else jax.tree.map(lambda x, k=k: narrow(k, x), v) for k, v in arrays.items()
+    }
 
 
 class Feeder:

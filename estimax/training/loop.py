@@ -122,7 +122,9 @@ class Run:
         group = "params" if path in self.state.params else "model_state"
         values = dict(getattr(self.state, group))
         if path not in values or np.shape(value) != values[path].shape:
-            raise ValueError(f'Variable "{path}": given a value of shape {np.shape(value)}; known: { {p: v.shape for p, v in values.items()} }.')
+            raise ValueError(
+                f'Variable "{path}": given a value of shape {np.shape(value)}; known: { {p: v.shape for p, v in values.items()} }.'
+            )
         values[path] = jnp.array(value, values[path].dtype)
         self.state = self.state.replace(**{group: values})
         self.attach()
@@ -253,7 +255,12 @@ class Run:
     # -- evaluation and prediction ------------------------------------------------------------------------------------
 
     def evaluate(
-        self, batches: Iterable[Any], *, steps: int | None = None, hooks: Sequence[Hook] = (), on_batch: Callable[[int, LazyLogs], None] | None = None
+        self,
+        batches: Iterable[Any],
+        *,
+        steps: int | None = None,
+        hooks: Sequence[Hook] = (),
+        on_batch: Callable[[int, LazyLogs], None] | None = None,
     ) -> dict[str, Any]:
         """The metrics over a pass of the input, or over `steps` batches.
 
@@ -279,7 +286,9 @@ class Run:
             if steps is not None and done >= steps:
                 break
         if plan is None:
-            raise InputDataError("The input of evaluate is empty: it ended before its first batch. Check the file names and filters.")
+            raise InputDataError(
+                "The input of evaluate is empty: it ended before its first batch. Check the file names and filters."
+            )
         results = jax.device_get(self.program.results(plan, totals))
         return {k: v.item() if np.ndim(v) == 0 else np.asarray(v) for k, v in results.items()}
 
@@ -288,7 +297,11 @@ class Run:
             kinds = self.program._kinds()
             bound = {p: v.value for p, v in self.program.bound().items() if kinds[p] != "metrics"}
             step = np.int32(self.step)
-            return {p: v for p, v in bound.items() if kinds[p] == "params"}, {p: v for p, v in bound.items() if kinds[p] == "state"}, step
+            return (
+                {p: v for p, v in bound.items() if kinds[p] == "params"},
+                {p: v for p, v in bound.items() if kinds[p] == "state"},
+                step,
+            )
         if self.state is None:
             raise InputDataError("There is no trained state. Train first, or give a checkpoint.")
         return self.state.params, self.state.model_state, self.state.step

@@ -280,7 +280,9 @@ class Program:
         """The first state of each train_op's optimizer."""
 
         def make(params: Mapping[str, jax.Array]) -> dict[str, Any]:
-            return {str(i): t.optimizer.init({p: v for p, v in params.items() if t.takes(p)}) for i, t in enumerate(plan.train_ops)}
+            return {
+                str(i): t.optimizer.init({p: v for p, v in params.items() if t.takes(p)}) for i, t in enumerate(plan.train_ops)
+            }
 
         return jax.jit(make)(dict(params))
 
@@ -291,7 +293,9 @@ class Program:
     ) -> tuple[Outputs, Frame]:
         self.traces += 1
         options: dict[str, Any] = {"host": HostContext(arrays=arrays), "row_mask": arrays.get(ROW_MASK), "kinds": plan.kinds}
-        with self._frame(values, plan.mode, "find", self.bound(), key=key, deltas=deltas, row_tables=plan.row_tables, **options) as frame:
+        with self._frame(
+            values, plan.mode, "find", self.bound(), key=key, deltas=deltas, row_tables=plan.row_tables, **options
+        ) as frame:
             frame.step = step
             out = self.forward(plan.mode, *plan.structure.open())
         return out, frame
@@ -299,7 +303,9 @@ class Program:
     def _new_totals(self, plan: Plan, out: Outputs, frame: Frame, totals: Mapping[str, Any]) -> dict[str, Any]:
         new = {p: frame.values[p] for p in totals if not p.startswith("scalar/")}
         for k in plan.scalars:
-            new[f"scalar/{k}"] = totals[f"scalar/{k}"] + jnp.stack([jnp.asarray(out.metrics[k], jnp.float32).reshape(()), jnp.ones(())])
+            new[f"scalar/{k}"] = totals[f"scalar/{k}"] + jnp.stack(
+                [jnp.asarray(out.metrics[k], jnp.float32).reshape(()), jnp.ones(())]
+            )
         return new
 
     def _train_step(self, plan: Plan, state: TrainState, totals: dict, arrays: Mapping[str, Any], extras: bool) -> tuple:
@@ -322,7 +328,9 @@ class Program:
             for planned, op in zip(plan.train_ops, out.train_ops):
                 scale = getattr(planned.optimizer, "scale_loss", None)
                 opt_state = state.opt_state[str(plan.train_ops.index(planned))]
-                found[planned.loss] = jnp.asarray(op.loss).reshape(()) if scale is None else scale(jnp.asarray(op.loss).reshape(()), opt_state)
+                found[planned.loss] = (
+                    jnp.asarray(op.loss).reshape(()) if scale is None else scale(jnp.asarray(op.loss).reshape(()), opt_state)
+                )
             return found, (aux, ids_as_arrays(ids))
 
         def ids_as_arrays(ids: list) -> list:
@@ -331,7 +339,9 @@ class Program:
 
         paths: list[str] = []
         if plan.losses == 1:
-            (_, (aux, ids)), gradient = jax.value_and_grad(lambda d, e: _first(losses(d, e)), argnums=(0, 1), has_aux=True)(dense, deltas)
+            (_, (aux, ids)), gradient = jax.value_and_grad(lambda d, e: _first(losses(d, e)), argnums=(0, 1), has_aux=True)(
+                dense, deltas
+            )
             gradients = [gradient]
         elif plan.losses == 0:
             _, (aux, ids) = losses(dense, deltas)
@@ -446,7 +456,9 @@ def _loss_indices(out: Outputs) -> tuple[tuple[TrainOp, ...], int]:
     return tuple(ops), len(distinct)
 
 
-def _resized(plan: Plan, arrays: Mapping[str, Any], program: Program, state: TrainState, totals: Mapping[str, Any]) -> list[Lookup]:
+def _resized(
+    plan: Plan, arrays: Mapping[str, Any], program: Program, state: TrainState, totals: Mapping[str, Any]
+) -> list[Lookup]:
     """The look-ups of a batch of this shape: ragged columns may be padded to another width than in the sample."""
 
     def run() -> list[Lookup]:
@@ -458,5 +470,3 @@ def _resized(plan: Plan, arrays: Mapping[str, Any], program: Program, state: Tra
     found: list[Lookup] = []
     jax.eval_shape(run)
     return found
-
-

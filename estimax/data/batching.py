@@ -64,8 +64,8 @@ class BatchCursor(Cursor):
 
     def next(self) -> Any:
         size = self._node.size
-        if isinstance(self._below, BlockCursor):
-            batch = self._below.full_block(size)
+        if self._below.columnar:
+            batch = self._below.full_block(size)  # type: ignore[attr-defined]
             if self._node.drop_remainder and block_rows(batch) < size:
                 raise StopIteration
             return batch

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from estimax.data import sources, table
+from estimax.data.grouping import distribution
 from estimax.data.iterator import Iterator
-from estimax.data.joining import ZipNode, leaves_as_nodes
+from estimax.data.joining import ChooseNode, RandomChoicesNode, ZipNode, leaves_as_nodes
 from estimax.data.node import INFINITE, UNKNOWN, Context, Node
 from estimax.data.specs import TensorSpec
 from estimax.data.structure import as_element, map_leaves
@@ -148,6 +149,63 @@ class Dataset(Transformations):
             structure = tuple(structure)
         node = ZipNode(structure, leaves_as_nodes(structure, "zip"))
         node.name = name or node.name
+        return Dataset(node)
+
+    @staticmethod
+    def choose_from_datasets(
+        datasets: Sequence[Dataset], choice_dataset: Dataset, stop_on_empty_dataset: bool = True
+    ) -> Dataset:
+        """Elements of several datasets in the order of another, whose elements are their numbers.
+
+        Args:
+            datasets: at least one; all with elements of one type.
+            choice_dataset: int64 scalars, each the number of a dataset.
+            stop_on_empty_dataset: whether all ends when the chosen one has no element left; else it is left out.
+
+        Raises:
+            ValueError: if `datasets` is empty.
+            TypeError: if element types differ, or choices are no int64 scalars.
+        """
+        nodes = leaves_as_nodes(tuple(datasets), "choose_from_datasets")
+        if not nodes:
+            raise ValueError("choose_from_datasets: give at least one dataset")
+        choice = leaves_as_nodes(choice_dataset, "choose_from_datasets")[0]
+        return Dataset(ChooseNode(nodes, choice, stop_on_empty_dataset))
+
+    @staticmethod
+    def sample_from_datasets(
+        datasets: Sequence[Dataset],
+        weights: Any = None,
+        seed: int | None = None,
+        stop_on_empty_dataset: bool = False,
+        rerandomize_each_iteration: bool | None = None,
+    ) -> Dataset:
+        """Elements of several datasets, each drawn from one chosen at random.
+
+        Args:
+            datasets: at least one; all with elements of one type.
+            weights: how often each is chosen; equal if omitted. A dataset of vectors gives new weights for every draw.
+            seed: makes the choices the same for every run.
+            stop_on_empty_dataset: whether all ends when the chosen one has no element left; else it is left out.
+            rerandomize_each_iteration: whether every pass draws other choices; True unless it is False.
+
+        Raises:
+            ValueError: if `datasets` is empty or `weights` do not fit.
+        """
+        nodes = leaves_as_nodes(tuple(datasets), "sample_from_datasets")
+        if not nodes:
+            raise ValueError("sample_from_datasets: give at least one dataset")
+        if isinstance(weights, Dataset):
+            drawn: Any = weights.node
+        else:
+            drawn = distribution([1.0] * len(nodes) if weights is None else weights, "sample_from_datasets: weights")
+            if len(drawn) != len(nodes):
+                raise ValueError(f"sample_from_datasets: {len(nodes)} datasets need as many weights, given {len(drawn)}")
+        if len(nodes) == 1:
+            return datasets[0]
+        choices = RandomChoicesNode(drawn, seed, reshuffle=rerandomize_each_iteration is not False)
+        node = ChooseNode(nodes, choices, stop_on_empty_dataset)
+        node.name = "sample_from_datasets"
         return Dataset(node)
 
     # ---- iteration ----

@@ -205,6 +205,9 @@ class IndexedCursor(BlockCursor):
             raise StopIteration
         return self._indexed.table.gather(indices, self._columns)
 
+    def full_block(self, limit: int) -> Any:
+        return self._block(limit) if self._held is None else super().full_block(limit)
+
     def _state(self) -> Any:
         return self._position
 

@@ -22,11 +22,33 @@ def flatten(tree: Any) -> list[Any]:
     >>> flatten({"a": 1, "b": (2, 3)})
     [1, 2, 3]
     """
-    if isinstance(tree, Mapping):
-        return [leaf for value in tree.values() for leaf in flatten(value)]
-    if isinstance(tree, tuple):
-        return [leaf for value in tree for leaf in flatten(value)]
-    return [tree]
+    leaves: list[Any] = []
+    _flatten(tree, leaves)
+    return leaves
+
+
+def _flatten(tree: Any, leaves: list[Any]) -> None:
+    # Runs once for every element of every chain: exact types first, as the check against Mapping is slow.
+    kind = type(tree)
+    if kind is dict:
+        parts = tree.values()
+    elif kind is tuple:
+        parts = tree
+    elif kind is np.ndarray:
+        leaves.append(tree)
+        return
+    elif isinstance(tree, tuple):
+        parts = tree
+    elif isinstance(tree, Mapping):
+        parts = tree.values()
+    else:
+        leaves.append(tree)
+        return
+    for part in parts:
+        if type(part) is np.ndarray:
+            leaves.append(part)
+        else:
+            _flatten(part, leaves)
 
 
 def rebuild(tree: Any, leaves: list[Any]) -> Any:
@@ -35,11 +57,16 @@ def rebuild(tree: Any, leaves: list[Any]) -> Any:
 
 
 def _rebuild(tree: Any, leaves: Any) -> Any:
-    if isinstance(tree, Mapping):
+    kind = type(tree)
+    if kind is dict:
         return {key: _rebuild(value, leaves) for key, value in tree.items()}
+    if kind is tuple:
+        return tuple([_rebuild(value, leaves) for value in tree])
     if isinstance(tree, tuple):
         values = [_rebuild(value, leaves) for value in tree]
-        return type(tree)(*values) if is_namedtuple(tree) else tuple(values)
+        return kind(*values) if is_namedtuple(tree) else tuple(values)
+    if tree is not None and kind is not np.ndarray and isinstance(tree, Mapping):
+        return {key: _rebuild(value, leaves) for key, value in tree.items()}
     return next(leaves)
 
 

@@ -3,6 +3,10 @@
 Columns of text are dictionary-encoded once, when the first rows are taken: a gather then moves int32 codes. With
 `columns="arrow"` such a column comes out as a `pyarrow.DictionaryArray`, on which work can be done once per distinct
 value; else as the NumPy array that it was given as.
+
+A random gather waits for memory, not for arithmetic: from 39 separate columns it reads 39 cache lines a row. Tables too
+large for the cache therefore get a second copy of their scalar columns laid out by rows when rows are first drawn out of
+order, which measured 6 times the rows per second.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from estimax.data.structure import as_element, flatten, is_container, leaf_names
 from estimax.data.values import RaggedTensor, SparseTensor
 
 ENCODE_ROWS = 4096  # shorter text columns are gathered as they are
+PACK_BYTES = 1 << 22, 1 << 32  # tables within these bounds are laid out by rows for random gathers
 DISTINCT_LIMIT = 0.5  # no dictionary if more than this part of a sample is distinct
 
 
@@ -27,6 +32,14 @@ class Column(abc.ABC):
     """One column of a table."""
 
     size: int
+
+    def fixed(self) -> np.ndarray | None:
+        """The vector of plain numbers that this column's rows come down to, if there is one."""
+        return None
+
+    def finish(self, taken: np.ndarray, columns: str) -> Any:
+        """What rows of `fixed()` stand for."""
+        return taken
 
     @abc.abstractmethod
     def gather(self, rows: np.ndarray, columns: str) -> Any:
@@ -42,6 +55,10 @@ class PlainColumn(Column):
 
     def __init__(self, values: Any):
         self.values, self.size = values, len(values)
+
+    def fixed(self) -> np.ndarray | None:
+        values = self.values
+        return values if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "biuf" else None
 
     def gather(self, rows: np.ndarray, columns: str) -> Any:
         return take_rows(self.values, rows)
@@ -84,17 +101,17 @@ class TextColumn(Column):
             self._distinct = np.asarray(encoded.dictionary.to_numpy(zero_copy_only=False)).astype(self.values.dtype)
             self._codes = np.asarray(encoded.indices)
 
-    def gather(self, rows: np.ndarray, columns: str) -> Any:
+    def fixed(self) -> np.ndarray | None:
         if self._codes is None and not self._plain:
             self._encode()
-        if self._codes is None:
-            return self.values.take(rows)
-        codes = self._codes.take(rows)
-        if columns == "arrow":
-            import pyarrow as pa
+        return self._codes
 
-            return pa.DictionaryArray.from_arrays(pa.array(codes), self._dictionary, safe=False)
-        return self._distinct.take(codes)  # type: ignore[union-attr]
+    def finish(self, taken: np.ndarray, columns: str) -> Any:
+        return _decode(taken, self._dictionary, self._distinct, columns)
+
+    def gather(self, rows: np.ndarray, columns: str) -> Any:
+        codes = self.fixed()
+        return self.values.take(rows) if codes is None else self.finish(codes.take(rows), columns)
 
     def spec(self) -> AnySpec:
         return TensorSpec((), "string")
@@ -107,16 +124,47 @@ class EncodedColumn(Column):
         self.size, self._codes, self._dictionary = len(codes), codes, dictionary
         self._distinct = np.asarray(dictionary.to_numpy(zero_copy_only=False))
 
-    def gather(self, rows: np.ndarray, columns: str) -> Any:
-        codes = self._codes.take(rows)
-        if columns == "arrow":
-            import pyarrow as pa
+    def fixed(self) -> np.ndarray | None:
+        return self._codes
 
-            return pa.DictionaryArray.from_arrays(pa.array(codes), self._dictionary, safe=False)
-        return self._distinct.take(codes)
+    def finish(self, taken: np.ndarray, columns: str) -> Any:
+        return _decode(taken, self._dictionary, self._distinct, columns)
+
+    def gather(self, rows: np.ndarray, columns: str) -> Any:
+        return self.finish(self._codes.take(rows), columns)
 
     def spec(self) -> AnySpec:
         return TensorSpec((), "string")
+
+
+def _decode(codes: np.ndarray, dictionary: Any, distinct: Any, columns: str) -> Any:
+    if columns == "arrow":
+        import pyarrow as pa
+
+        return pa.DictionaryArray.from_arrays(pa.array(codes), dictionary, safe=False)
+    return distinct.take(codes)
+
+
+class RowMajor:
+    """A copy of scalar columns of one item size laid out by rows.
+
+    Args:
+        parts: the columns' numbers in the table, and their vectors.
+    """
+
+    def __init__(self, parts: list[tuple[int, np.ndarray]]):
+        self.numbers = [number for number, _ in parts]
+        self.dtypes = [vector.dtype for _, vector in parts]
+        vectors = [vector.view(f"u{vector.dtype.itemsize}") for _, vector in parts]
+        self._rows = np.empty((len(vectors[0]), len(vectors)), vectors[0].dtype)
+        for start in range(0, len(self._rows), 8192):  # blocks that stay in the cache
+            for j, vector in enumerate(vectors):
+                self._rows[start : start + 8192, j] = vector[start : start + 8192]
+
+    def gather(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The given rows of each column."""
+        by_column = np.ascontiguousarray(self._rows.take(rows, axis=0).T)
+        return [part.view(dtype) for part, dtype in zip(by_column, self.dtypes)]
 
 
 def column(values: Any, name: str = "") -> Column:
@@ -243,6 +291,24 @@ class Table:
         self.size = sizes.pop()
         self._structure = map_leaves(lambda leaf: None, data)
         self._single = not isinstance(data, Mapping | tuple)
+        self._lock = threading.Lock()
+        self._packed: list[RowMajor] | None = None
+
+    def _pack(self) -> list[RowMajor]:
+        with self._lock:
+            if self._packed is None:
+                groups: dict[int, list[tuple[int, np.ndarray]]] = {}
+                for number, part in enumerate(self.columns):
+                    vector = part.fixed()
+                    if vector is not None and vector.dtype.itemsize in (1, 2, 4, 8):
+                        groups.setdefault(vector.dtype.itemsize, []).append((number, np.ascontiguousarray(vector)))
+                bounds = range(*PACK_BYTES)
+                self._packed = [
+                    RowMajor(parts)
+                    for size, parts in groups.items()
+                    if len(parts) >= 4 and size * len(parts) * self.size in bounds
+                ]
+            return self._packed
 
     def spec(self) -> Any:
         """The spec of one row."""
@@ -252,7 +318,16 @@ class Table:
         """The given rows, in the given order, as one batched element."""
         if self._single:
             return self.columns[0].gather(rows, columns)
-        return rebuild(self._structure, [c.gather(rows, columns) for c in self.columns])
+        leaves: list[Any] = [None] * len(self.columns)
+        n = len(rows)
+        if n and (self._packed or self._packed is None and (rows[n - 1] - rows[0] != n - 1)):
+            for group in self._pack():
+                for number, part in zip(group.numbers, group.gather(rows)):
+                    leaves[number] = self.columns[number].finish(part, columns)
+        for number, part in enumerate(self.columns):
+            if leaves[number] is None:
+                leaves[number] = part.gather(rows, columns)
+        return rebuild(self._structure, leaves)
 
 
 class RangeTable:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estimax.data import batching, cache, joining, mapping, order, prefetch
+from estimax.data import batching, cache, grouping, joining, mapping, order, prefetch
 from estimax.data.node import UNKNOWN, Node
+from estimax.data.sources import TableNode
 from estimax.data.structure import as_element
 from estimax.data.table import RangeTable
-from estimax.data.sources import TableNode
 
 if TYPE_CHECKING:
     from estimax.data.dataset import Dataset
@@ -184,6 +184,125 @@ class Transformations(abc.ABC):
         if not sizes:
             raise ValueError("rebatch: give at least one batch size")
         return self._then(batching.RebatchNode(self.node, sizes, bool(drop_remainder)))
+
+    def window(self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False) -> Dataset:
+        """Runs of elements, each a dataset (for structured elements, the structure with a dataset for each leaf).
+
+        Args:
+            size: elements of a window.
+            shift: distance from the start of one window to that of the next; `size` if omitted.
+            stride: distance between the elements of a window.
+            drop_remainder: whether windows that are short, at the end, are left out.
+
+        Raises:
+            ValueError: if a number is not positive.
+
+        Example:
+            >>> from estimax.data import Dataset
+            >>> [[int(x) for x in w] for w in Dataset.range(5).window(3, shift=1, drop_remainder=True)]
+            [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+        """
+        size, stride = positive(size, "window: size"), positive(stride, "window: stride")
+        shift = size if shift is None else positive(shift, "window: shift")
+        return self._then(grouping.WindowNode(self.node, size, shift, stride, bool(drop_remainder), self._then))
+
+    def group_by_window(
+        self,
+        key_func: Callable[..., Any],
+        reduce_func: Callable[..., Any],
+        window_size: int | None = None,
+        window_size_func: Callable[[int], int] | None = None,
+    ) -> Dataset:
+        """Elements with the same key in groups.
+
+        Args:
+            key_func: gives the integer key of an element.
+            reduce_func: `(key, dataset of the group) -> dataset`, whose elements come out.
+            window_size: elements of a group; a group leaves as soon as it is full, what is left at the end of the input
+                in the order of the keys.
+            window_size_func: gives the number for a key; instead of window_size.
+
+        Raises:
+            ValueError: unless exactly one of `window_size` and `window_size_func` is given, and is positive.
+        """
+        if (window_size is None) == (window_size_func is None):
+            raise ValueError("group_by_window: give exactly one of window_size and window_size_func")
+        if window_size_func is None:
+            fixed = positive(window_size, "group_by_window: window_size")
+            return self._then(grouping.group_by_window(self.node, key_func, reduce_func, lambda key: fixed, self._then))
+        return self._then(grouping.group_by_window(self.node, key_func, reduce_func, window_size_func, self._then))
+
+    def bucket_by_sequence_length(
+        self,
+        element_length_func: Callable[..., Any],
+        bucket_boundaries: list[int],
+        bucket_batch_sizes: list[int],
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        pad_to_bucket_boundary: bool = False,
+        no_padding: bool = False,
+        drop_remainder: bool = False,
+    ) -> Dataset:
+        """Batches of elements of similar length, so that little is padded.
+
+        Args:
+            element_length_func: gives the length of an element.
+            bucket_boundaries: rising lengths; an element as long as a boundary is in the upper bucket.
+            bucket_batch_sizes: the batch size of each bucket, one more than boundaries.
+            padded_shapes, padding_values: as in `padded_batch`.
+            pad_to_bucket_boundary: pad to the boundary less 1 instead of to the longest of the batch.
+            no_padding: stack without padding; the elements of a bucket must then have one shape.
+            drop_remainder: whether batches that are short, at the end, are left out.
+
+        Raises:
+            ValueError: if the numbers of boundaries and batch sizes do not fit, or boundaries do not rise.
+        """
+        if len(bucket_batch_sizes) != len(bucket_boundaries) + 1:
+            raise ValueError(
+                f"bucket_by_sequence_length: {len(bucket_boundaries)} boundaries make {len(bucket_boundaries) + 1} buckets "
+                f"and need as many batch sizes, given {len(bucket_batch_sizes)}"
+            )
+        boundaries = [_integer(b, "bucket_by_sequence_length: a boundary") for b in bucket_boundaries]
+        if any(b <= a for a, b in zip(boundaries, boundaries[1:])):
+            raise ValueError(f"bucket_by_sequence_length: boundaries must rise, given {boundaries}")
+        node = grouping.bucket_by_length(
+            self.node,
+            element_length_func,
+            boundaries,
+            [positive(n, "bucket_by_sequence_length: a batch size") for n in bucket_batch_sizes],
+            padded_shapes=padded_shapes,
+            padding_values=padding_values,
+            pad_to_boundary=pad_to_bucket_boundary,
+            no_padding=no_padding,
+            drop_remainder=drop_remainder,
+        )
+        return self._then(node)
+
+    def unique(self) -> Dataset:
+        """The first occurrence of every element."""
+        return self._then(grouping.UniqueNode(self.node))
+
+    def rejection_resample(
+        self, class_func: Callable[..., Any], target_dist: Any, initial_dist: Any = None, seed: int | None = None
+    ) -> Dataset:
+        """Pairs `(class, element)` in which the classes have a wanted distribution; surplus elements are dropped.
+
+        Args:
+            class_func: gives the class number of an element.
+            target_dist: the wanted share of each class. Shape `[classes]`.
+            initial_dist: the share of each class in the input; estimated while reading if omitted.
+            seed: makes the choice the same for every run.
+
+        Raises:
+            ValueError: if a distribution is negative or all 0, or sizes differ.
+        """
+        target = grouping.distribution(target_dist, "rejection_resample: target_dist")
+        initial = None if initial_dist is None else grouping.distribution(initial_dist, "rejection_resample: initial_dist")
+        if initial is not None and len(initial) != len(target):
+            raise ValueError(
+                f"rejection_resample: target_dist has {len(target)} classes and initial_dist {len(initial)}; both need the same"
+            )
+        return self._then(grouping.ResampleNode(self.node, class_func, target, initial, seed))
 
     # ---- functions ----
 

@@ -29,10 +29,12 @@ class HostOp:
 
     Attributes:
         pad_value: what a row that only pads the batch gets; -1 for ids.
+        variable_axes: axes of the output, besides the batch, whose size may change from batch to batch.
         assets: names of config entries that are paths of files, copied along into exports.
     """
 
     pad_value: float | int = 0
+    variable_axes: tuple[int, ...] = ()
     assets: tuple[str, ...] = ()
 
     def __call__(self, *columns: Any) -> Any:

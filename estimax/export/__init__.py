@@ -1,0 +1,7 @@
+"""Exported models: StableHLO, weights and feature transform in one folder; loading and serving them."""
+
+from estimax.export.load import Predictor, load
+from estimax.export.save import save, timestamped
+from estimax.export.signature import Signature, signatures_of
+
+__all__ = ["Predictor", "Signature", "load", "save", "signatures_of", "timestamped"]

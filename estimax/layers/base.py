@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from estimax import initializers
+from estimax import activations, initializers
 from estimax.core import (
     DTypePolicy,
     Frame,
@@ -43,7 +43,7 @@ class _CallInfo(NamedTuple):
     build_names: tuple[str, ...]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _call_info(cls: type) -> _CallInfo:
     parameters = list(inspect.signature(cls.call).parameters.values())[1:]
     names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
@@ -271,8 +271,8 @@ class Layer:
 
     @property
     def weights(self) -> list[Variable]:
-        """All variables in order of creation, sublayer by sublayer."""
-        return [v for v, _ in self._variables()]
+        """All variables in order of creation, sublayer by sublayer, but for states that are no part of the trained model."""
+        return [v for v, _ in self._variables() if not getattr(v, "transient", False)]
 
     trainable_weights = trainable_variables
     non_trainable_weights = non_trainable_variables
@@ -312,6 +312,11 @@ class Layer:
     def count_params(self) -> int:
         """The number of elements of all variables."""
         return sum(v.size for v in self.weights)
+
+    def call_accepts(self, argument: str) -> bool:
+        """Whether `call` has an argument of this name."""
+        info = _call_info(type(self))
+        return argument in info.names or {"mask": info.mask, "training": info.training}.get(argument, False)
 
     # -- losses -------------------------------------------------------------------------------------------------------
 
@@ -518,7 +523,7 @@ class Layer:
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The symbolic outputs of a call on symbolic inputs, found by abstract evaluation."""
-        return output_spec(self.__call__, args, kwargs)
+        return output_spec(self.__call__, args, kwargs, values=self.values, bindings=self.bindings)
 
     def compute_output_shape(self, *shapes: Any, **named_shapes: Any) -> Any:
         """The shape of the output, with None for unknown axes, from the shapes of the arguments of `call`."""
@@ -607,7 +612,7 @@ class Layer:
                     )
                 value = self.__dict__[name]
                 if value is not None or name not in self.config_if_set:
-                    config[name] = serialize(value)
+                    config[name] = activations.serialize(value) if name.endswith("activation") else serialize(value)
         return config
 
     @classmethod
@@ -624,7 +629,7 @@ class Layer:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _config_names(cls: type) -> tuple[str, ...]:
     """The constructor's arguments that belong into a config: those of the class, and of its bases while it passes keywords on."""
     skip = {"self", "name", "trainable", "dtype", "activity_regularizer", "autocast"}

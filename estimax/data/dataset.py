@@ -14,6 +14,7 @@ from estimax.data.grouping import distribution
 from estimax.data.iterator import Iterator
 from estimax.data.joining import ChooseNode, RandomChoicesNode, ZipNode, leaves_as_nodes
 from estimax.data.node import INFINITE, UNKNOWN, Context, Node
+from estimax.data.oneshot import OneShotIterator
 from estimax.data.specs import TensorSpec
 from estimax.data.structure import as_element, map_leaves
 from estimax.data.transformations import Transformations
@@ -233,9 +234,9 @@ class Dataset(Transformations):
         """An iterator over elements of NumPy values: here the same as `iter(dataset)`."""
         return self.make_iterator()
 
-    def make_one_shot_iterator(self) -> Iterator:
-        """An iterator, whose `get_next()` gives the first batch in an input_fn written for TensorFlow 1."""
-        return self.make_iterator()
+    def make_one_shot_iterator(self) -> OneShotIterator:
+        """An iterator for input_fns written for TensorFlow 1: what `get_next()` gives stands for every batch there."""
+        return OneShotIterator(self.make_iterator())
 
     make_initializable_iterator = make_one_shot_iterator
 

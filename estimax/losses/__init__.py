@@ -1,26 +1,37 @@
 """Losses: `losses.MeanSquaredError()(y_true, y_pred)`, or `"mse"` where a model asks for one."""
 
+from estimax.core.formulas.crossentropy import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    categorical_generalized_cross_entropy,
+    sparse_categorical_crossentropy,
+)
+from estimax.core.formulas.divergence import kl_divergence, poisson
+from estimax.core.formulas.focal import binary_focal_crossentropy, categorical_focal_crossentropy
+from estimax.core.formulas.hinge import categorical_hinge, hinge, squared_hinge
+from estimax.core.formulas.overlap import dice, tversky
+from estimax.core.formulas.regression import (
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+)
+from estimax.core.formulas.sequence import ctc
+from estimax.core.formulas.similarity import circle, cosine_similarity
 from estimax.losses.base import Loss
 from estimax.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
     SparseCategoricalCrossentropy,
-    binary_crossentropy,
-    categorical_crossentropy,
-    categorical_generalized_cross_entropy,
-    sparse_categorical_crossentropy,
 )
-from estimax.losses.divergence import KLDivergence, Poisson, kl_divergence, poisson
-from estimax.losses.focal import (
-    BinaryFocalCrossentropy,
-    CategoricalFocalCrossentropy,
-    binary_focal_crossentropy,
-    categorical_focal_crossentropy,
-)
-from estimax.losses.hinge import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
+from estimax.losses.divergence import KLDivergence, Poisson
+from estimax.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
+from estimax.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
 from estimax.losses.lookup import deserialize, get, resolve, serialize
-from estimax.losses.overlap import Dice, Tversky, dice, tversky
+from estimax.losses.overlap import Dice, Tversky
 from estimax.losses.reduction import reduce_weighted
 from estimax.losses.regression import (
     Huber,
@@ -29,15 +40,9 @@ from estimax.losses.regression import (
     MeanAbsolutePercentageError,
     MeanSquaredError,
     MeanSquaredLogarithmicError,
-    huber,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
 )
-from estimax.losses.sequence import CTC, ctc
-from estimax.losses.similarity import Circle, CosineSimilarity, circle, cosine_similarity
+from estimax.losses.sequence import CTC
+from estimax.losses.similarity import Circle, CosineSimilarity
 from estimax.losses.wrapper import LossFunctionWrapper
 
 __all__ = [

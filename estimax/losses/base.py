@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from estimax.core import is_float, register, row_mask, snake_case, standardize_dtype
-from estimax.losses.reduction import check_reduction, from_the_left, reduce_weighted, rows_of, same_rank
+from estimax.core.formulas.shapes import from_the_left, same_rank
+from estimax.losses.reduction import check_reduction, reduce_weighted, rows_of
 
 
 @register("keras.losses")

@@ -7,6 +7,7 @@ from typing import Any
 
 from estimax.core import identifiers
 from estimax.core import serialize as serialize_object
+from estimax.core.formulas.names import FUNCTIONS
 from estimax.losses.base import Loss
 from estimax.losses.crossentropy import (
     BinaryCrossentropy,
@@ -16,7 +17,6 @@ from estimax.losses.crossentropy import (
 )
 from estimax.losses.divergence import KLDivergence, Poisson
 from estimax.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
-from estimax.losses.functions import FUNCTIONS
 from estimax.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
 from estimax.losses.overlap import Dice, Tversky
 from estimax.losses.regression import (

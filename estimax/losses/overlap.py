@@ -7,65 +7,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 
 from estimax.core import register
+from estimax.core.formulas.overlap import dice, tversky
+from estimax.core.formulas.shapes import from_the_left
 from estimax.losses.base import PlainLoss, counting_rows
-from estimax.losses.reduction import EPSILON, from_the_left
-
-
-def dice(y_true: ArrayLike, y_pred: ArrayLike, axis: int | Sequence[int] | None = None) -> jax.Array:
-    """`1 - 2 * overlap / (size of y_true + size of y_pred)`.
-
-    Args:
-        y_true: 0 or 1. Shape `[batch, ..., classes]`.
-        y_pred: probabilities. Shape `[batch, ..., classes]`.
-        axis: axes of one region; all, the batch included, if omitted.
-
-    Returns:
-        The shape without these axes.
-
-    Example:
-        >>> print(round(float(dice([[1.0, 0.0]], [[1.0, 1.0]])), 4))
-        0.3333
-
-    Reference: Milletari et al., "V-Net", 2016.
-    """
-    y_true, y_pred, axes = _regions(y_true, y_pred, axis)
-    overlap = jnp.sum(y_true * y_pred, axis=axes)
-    return 1 - 2.0 * overlap / (jnp.sum(y_true, axis=axes) + jnp.sum(y_pred, axis=axes) + EPSILON)
-
-
-def tversky(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    alpha: float = 0.5,
-    beta: float = 0.5,
-    axis: int | Sequence[int] | None = None,
-) -> jax.Array:
-    """`1 - overlap / (overlap + alpha * false positives + beta * false negatives)`.
-
-    Args:
-        y_true: 0 or 1. Shape `[batch, ..., classes]`.
-        y_pred: probabilities. Shape `[batch, ..., classes]`.
-        alpha: price of a false positive.
-        beta: price of a false negative.
-        axis: axes of one region; all, the batch included, if omitted.
-
-    Returns:
-        The shape without these axes.
-
-    Example:
-        >>> print(round(float(tversky([[1.0, 0.0]], [[1.0, 1.0]])), 4))
-        0.3333
-
-    Reference: Salehi et al., "Tversky loss function for image segmentation", 2017.
-    """
-    y_true, y_pred, axes = _regions(y_true, y_pred, axis)
-    overlap = jnp.sum(y_true * y_pred, axis=axes)
-    false_positives = jnp.sum((1 - y_true) * y_pred, axis=axes)
-    false_negatives = jnp.sum(y_true * (1 - y_pred), axis=axes)
-    return 1 - overlap / (overlap + false_positives * alpha + false_negatives * beta + EPSILON)
 
 
 class _RegionLoss(PlainLoss):
@@ -156,9 +102,3 @@ class Tversky(_RegionLoss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.alpha, "beta": self.beta, "axis": self.axis}
-
-
-def _regions(y_true: ArrayLike, y_pred: ArrayLike, axis: Any) -> tuple[jax.Array, jax.Array, Any]:
-    y_pred = jnp.asarray(y_pred)
-    axes = axis if axis is None or isinstance(axis, int) else tuple(axis)
-    return jnp.asarray(y_true, y_pred.dtype), y_pred, axes

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 
 from estimax.core import deserialize, register, serialize, snake_case
+from estimax.core.formulas.names import FUNCTIONS
+from estimax.core.formulas.shapes import same_rank
 from estimax.core.identifiers import function_config, resolve
 from estimax.losses.base import Loss
-from estimax.losses.functions import FUNCTIONS
-from estimax.losses.reduction import same_rank
 
 
 @register("keras.losses")

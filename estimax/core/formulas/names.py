@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from estimax.losses.crossentropy import (
+from estimax.core.formulas.crossentropy import (
     binary_crossentropy,
     categorical_crossentropy,
     categorical_generalized_cross_entropy,
     sparse_categorical_crossentropy,
 )
-from estimax.losses.divergence import kl_divergence, poisson
-from estimax.losses.focal import binary_focal_crossentropy, categorical_focal_crossentropy
-from estimax.losses.hinge import categorical_hinge, hinge, squared_hinge
-from estimax.losses.overlap import dice, tversky
-from estimax.losses.regression import (
+from estimax.core.formulas.divergence import kl_divergence, poisson
+from estimax.core.formulas.focal import binary_focal_crossentropy, categorical_focal_crossentropy
+from estimax.core.formulas.hinge import categorical_hinge, hinge, squared_hinge
+from estimax.core.formulas.overlap import dice, tversky
+from estimax.core.formulas.regression import (
     huber,
     log_cosh,
     mean_absolute_error,
@@ -22,8 +22,8 @@ from estimax.losses.regression import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
-from estimax.losses.sequence import ctc
-from estimax.losses.similarity import circle, cosine_similarity
+from estimax.core.formulas.sequence import ctc
+from estimax.core.formulas.similarity import circle, cosine_similarity
 
 FUNCTIONS: Mapping[str, Callable] = {
     "binary_crossentropy": binary_crossentropy,

@@ -425,14 +425,22 @@ class Layer:
             frame.autocast = policy.compute_dtype if policy.compute_dtype != policy.variable_dtype else None
             out = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
-                for leaf in jax.tree.leaves(out):
-                    self.add_loss(self.activity_regularizer(leaf))
+                self._regularize_activity(frame, out)
         finally:
             frame._scopes.pop()
             frame.training, frame.autocast = outer_training, outer_autocast
         if self.supports_masking and (masks is not None or type(self).compute_mask is not Layer.compute_mask):
             self._attach_masks(frame, self.compute_mask(args[0] if args else None, masks), out)
         return out
+
+    def _regularize_activity(self, frame: Frame, out: Any) -> None:
+        """Adds the activity regularizer's loss: a mean over the rows of the batch, without those that only pad it."""
+        for leaf in jax.tree.leaves(out):
+            rows, count = frame.row_mask, leaf.shape[0] if leaf.ndim else 1
+            if rows is not None and rows.shape[0] == count:
+                leaf = jnp.where(rows.reshape((-1,) + (1,) * (leaf.ndim - 1)), leaf, jnp.zeros((), leaf.dtype))
+                count = jnp.maximum(jnp.sum(rows), 1)
+            self.add_loss(self.activity_regularizer(leaf) / count)
 
     def _fill_masks(self, frame: Frame, info: _CallInfo, args: tuple, kwargs: dict[str, Any], given_first: Any) -> Any:
         """Passes the masks that this call's arrays carry; gives that of the first argument."""

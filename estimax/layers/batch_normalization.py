@@ -140,7 +140,8 @@ class BatchNormalization(Layer):
             if self.renorm:
                 scale, shift = self._renormalize(mean, variance)
             self._move(self.moving_mean, mean, self.momentum)
-            self._move(self.moving_variance, variance, self.momentum)
+            if not self.renorm:
+                self._move(self.moving_variance, variance, self.momentum)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
         factor = jax.lax.rsqrt(variance + self.epsilon).astype(x.dtype)
@@ -202,4 +203,6 @@ class BatchNormalization(Layer):
         self._move(self.renorm_mean, mean, self.renorm_momentum)
         self._move(self.renorm_stddev, stddev, self.renorm_momentum)
         self._move(self.moving_stddev, stddev, self.momentum)
+        # With renorm the average is that of the standard deviation, and the variance follows from it.
+        self.moving_variance.assign(jnp.maximum(jnp.square(self.moving_stddev.value) - self.epsilon, 0))
         return jax.lax.stop_gradient(r), jax.lax.stop_gradient(d)

@@ -107,7 +107,8 @@ class _SpatialDropout(_Random):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        config = {**super().get_config(), "rate": self.rate, "seed": self.seed}
+        # Keras writes just these for this family.
+        config = {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype_policy.name}
         return config if self.rank == 1 else {**config, "data_format": self.data_format}
 
 

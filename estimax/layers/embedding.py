@@ -129,3 +129,79 @@ class Embedding(Layer):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """False where the id is 0, if `mask_zero`."""
         return jnp.not_equal(jnp.asarray(inputs), 0) if self.mask_zero else None
+
+
+@register("keras.layers")
+class ReversibleEmbedding(Embedding):
+    """An Embedding that also projects vectors back to one number for each id, with the same table or another.
+
+    Args:
+        input_dim: number of ids.
+        output_dim: size of a vector.
+        tie_weights: whether the way back uses the same table.
+        embeddings_initializer: first values of the table.
+        embeddings_regularizer: penalty on the table.
+        embeddings_constraint: applied to the table after each update.
+        mask_zero: whether id 0 is padding.
+        reverse_dtype: type of the way back, for more precise logits.
+        logit_soft_cap: if given, results of the way back are `cap * tanh(logits / cap)`.
+
+    Inputs: ids `[batch, ...]`; with `reverse=True` vectors `[batch, ..., output_dim]`, output `[batch, ..., input_dim]`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> layer = ReversibleEmbedding(5, 3)
+        >>> layer(layer(jnp.array([[1, 2]])), reverse=True).shape
+        (1, 2, 5)
+
+    Reference: keras.layers.ReversibleEmbedding.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        reverse_dtype: Any = None,
+        logit_soft_cap: float | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            input_dim,
+            output_dim,
+            embeddings_initializer=embeddings_initializer,
+            embeddings_regularizer=embeddings_regularizer,
+            embeddings_constraint=embeddings_constraint,
+            mask_zero=mask_zero,
+            **kwargs,
+        )
+        self.tie_weights = tie_weights
+        self.reverse_dtype = reverse_dtype
+        self.logit_soft_cap = logit_soft_cap
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates `embeddings` `[input_dim, output_dim]` and, if not tied, `reverse_embeddings` `[output_dim, input_dim]`."""
+        super().build(input_shape)
+        if not self.tie_weights:
+            self.reverse_embeddings = self.add_weight(
+                (self.output_dim, self.input_dim),
+                self.embeddings_initializer,
+                name="reverse_embeddings",
+                regularizer=self.embeddings_regularizer,
+                constraint=self.embeddings_constraint,
+            )
+
+    def call(self, inputs: Any, reverse: bool = False) -> jax.Array:
+        """Looks rows up, or projects vectors back."""
+        if not reverse:
+            return super().call(inputs)
+        table = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
+        dtype = get_policy(self.reverse_dtype).compute_dtype if self.reverse_dtype is not None else self.compute_dtype
+        logits = jnp.matmul(inputs.astype(dtype), table.astype(dtype))
+        if self.logit_soft_cap is not None:
+            logits = self.logit_soft_cap * jnp.tanh(logits / self.logit_soft_cap)
+        return logits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -102,12 +102,20 @@ def map_symbolic(fn: Callable[[KerasTensor], Any], tree: Any) -> Any:
 _FILLS = (83, 89)
 
 
-def output_spec(call: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+def output_spec(
+    call: Callable[..., Any],
+    args: tuple,
+    kwargs: dict[str, Any],
+    *,
+    values: Mapping[str, Any] | None = None,
+    bindings: Mapping[int, str] | None = None,
+) -> Any:
     """The `KerasTensor`s that a call would give, found by tracing it twice with different sizes for unknown axes.
 
     Args:
         call: a function of arrays, which may read Variables.
         args, kwargs: with `KerasTensor`s for arrays.
+        values, bindings: of the variables that the call may assign, as `Frame` takes them.
     """
     symbolic = symbolic_leaves((args, kwargs))
     outer = current_frame()
@@ -119,7 +127,7 @@ def output_spec(call: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -
         def run(key: Any, leaves: list) -> Any:
             it = iter(leaves)
             filled_args, filled_kwargs = map_symbolic(lambda _: next(it), (args, kwargs))
-            with Frame(key=key, training=False) as frame:
+            with Frame(values, bindings, key=key, training=False) as frame:
                 frame._scopes = list(scopes)
                 return call(*filled_args, **filled_kwargs)
 

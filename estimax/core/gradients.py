@@ -68,9 +68,7 @@ class RowGradient:
         count, table_rows = self.ids.shape[0], self.dense_shape[0]
         if count == 0:
             return self
-        ids = jnp.where(self.in_range(), self.ids, table_rows).astype(jnp.int32)
-        order = jnp.argsort(ids, stable=True)
-        ids = ids[order]
+        ids, order = _sorted(jnp.where(self.in_range(), self.ids, table_rows))
         is_first = jnp.concatenate([jnp.ones((1,), bool), ids[1:] != ids[:-1]])
         place = jnp.cumsum(is_first, dtype=jnp.int32) - 1
         rows = jnp.zeros_like(self.rows).at[place].add(self.rows[order], indices_are_sorted=True, mode="drop")
@@ -78,6 +76,18 @@ class RowGradient:
         unique = table_rows + jnp.arange(count, dtype=jnp.int32)
         unique = unique.at[place].set(jnp.where(ids < table_rows, ids, table_rows + place), indices_are_sorted=True)
         return RowGradient(unique, rows, self.dense_shape)
+
+
+def _sorted(ids: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Ascending ids and where each stood, in order of place among equals; ids are at least 0.
+
+    Id and place are sorted as one 64-bit number: on a CPU that takes a fifth of the time of `jnp.argsort`, which sorts two
+    arrays by a comparator and would be most of the cost of a step.
+    """
+    with jax.enable_x64(True):
+        keys = (ids.astype(jnp.uint64) << 32) | jnp.arange(ids.shape[0], dtype=jnp.uint64)
+        keys = jax.lax.sort(keys)
+        return (keys >> 32).astype(jnp.int32), (keys & 0xFFFFFFFF).astype(jnp.int32)
 
 
 jax.tree_util.register_dataclass(RowGradient, data_fields=["ids", "rows"], meta_fields=["dense_shape"])

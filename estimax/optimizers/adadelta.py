@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from estimax.core import register
 from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.rows import IdleStep
 
 
 @register("keras.optimizers")
@@ -38,8 +39,8 @@ class Adadelta(Optimizer):
     def slots(self, path: str, param: jax.Array) -> Slots:
         return {"accumulated_grad": jnp.zeros_like(param), "accumulated_delta_var": jnp.zeros_like(param)}
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"accumulated_grad": self.rho, "accumulated_delta_var": self.rho}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"accumulated_grad": self.rho, "accumulated_delta_var": self.rho}, move=0.0)
 
     def rule(self, grad: jax.Array, param: jax.Array, slots: Slots, hyper: Hyper) -> tuple[jax.Array, Slots]:
         rho, epsilon = self.rho, self.epsilon

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from estimax.core import register
 from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.rows import IdleStep
 
 
 def bias_corrected_rate(learning_rate: jax.Array, iteration: jax.Array, beta_1: float, beta_2: float) -> jax.Array:
@@ -62,8 +63,8 @@ class Adam(Optimizer):
         names = ("momentum", "velocity", "velocity_hat") if self.amsgrad else ("momentum", "velocity")
         return {name: jnp.zeros_like(param) for name in names}
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"momentum": self.beta_1, "velocity": self.beta_2}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"momentum": self.beta_1, "velocity": self.beta_2}, move=self.beta_1 / self.beta_2**0.5)
 
     def hyper(self, learning_rate: jax.Array, iteration: jax.Array, shared: dict[str, jax.Array]) -> Hyper:
         alpha = bias_corrected_rate(learning_rate, iteration, self.beta_1, self.beta_2)

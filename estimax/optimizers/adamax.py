@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from estimax.core import register
 from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.rows import IdleStep
 
 
 @register("keras.optimizers")
@@ -46,8 +47,8 @@ class Adamax(Optimizer):
     def slots(self, path: str, param: jax.Array) -> Slots:
         return {"momentum": jnp.zeros_like(param), "norm": jnp.zeros_like(param)}
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"momentum": self.beta_1, "norm": self.beta_2}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"momentum": self.beta_1, "norm": self.beta_2}, move=self.beta_1 / self.beta_2)
 
     def hyper(self, learning_rate: jax.Array, iteration: jax.Array, shared: dict[str, jax.Array]) -> Hyper:
         dtype = learning_rate.dtype

@@ -42,7 +42,9 @@ def ftrl_rule(
     accumulator = slots["accumulator"] + jnp.square(grad)
     linear = slots["linear"] + shrunk - (root(accumulator) - root(slots["accumulator"])) / learning_rate * param
     l2 = l2 + beta / (2 * learning_rate) if beta else l2
-    quadratic = root(accumulator) / learning_rate + 2 * l2
+    # The maximum keeps XLA from rewriting the two divisions as a reciprocal root, whose last bit on a CPU depends on an
+    # element's place in the array: tables trained by rows and densely stay equal.
+    quadratic = jnp.maximum(root(accumulator) / learning_rate + 2 * l2, jnp.finfo(accumulator.dtype).tiny)
     new = (jnp.clip(linear, -l1, l1) - linear) / quadratic
     return new, {"accumulator": accumulator, "linear": linear}
 

@@ -57,8 +57,11 @@ class LossScaleOptimizer(Optimizer):
     ):
         if not isinstance(inner_optimizer, Optimizer):
             raise TypeError(f"LossScaleOptimizer: inner_optimizer: given {inner_optimizer!r}, expected an optimizer of estimax.")
-        if given := sorted(k for k, v in options.items() if v):
+        # What a saved config may carry with no effect is let through; all else belongs to the inner optimizer.
+        if given := sorted(k for k, v in options.items() if v not in (None, False) and k != "ema_momentum"):
             raise ValueError(f"LossScaleOptimizer: given {given}, expected them in the inner optimizer. Pass them there.")
+        if unknown := sorted(set(options) - set(Options.__annotations__)):
+            raise ValueError(f"LossScaleOptimizer: unknown argument {unknown}. Expected initial_scale or dynamic_growth_steps.")
         super().__init__(0.0, name=name)
         if not initial_scale > 0 or not dynamic_growth_steps > 0:
             raise ValueError(

@@ -111,22 +111,11 @@ class Muon(Optimizer):
             "alpha": bias_corrected_rate(adam_rate, iteration, self.adam_beta_1, self.adam_beta_2),
         }
 
-    def path_rule(self, path: str) -> Callable[..., tuple[jax.Array, Slots]]:
-        return lambda grad, param, slots, hyper: (
-            self.matrix_rule if self.is_matrix(path, param.ndim) else self.rule
-        )(grad, param, slots, hyper)
+    def path_rule(self, path: str, rank: int) -> Callable[..., tuple[jax.Array, Slots]]:
+        return self.matrix_rule if self.is_matrix(path, rank) else self.rule
 
-    def _decays(self, path: str) -> bool:
-        known = self.weight_decay, self.adam_weight_decay
-        self.weight_decay = self.weight_decay if known[0] is not None else known[1]
-        try:
-            return super()._decays(path)
-        finally:
-            self.weight_decay = known[0]
-
-    def decay(self, path: str, param: jax.Array, hyper: Hyper) -> jax.Array:
-        rate = self.weight_decay if self.is_matrix(path, param.ndim) else self.adam_weight_decay
-        return param if rate is None else param - param * rate * hyper["learning_rate"]
+    def path_weight_decay(self, path: str, rank: int) -> float | None:
+        return self.weight_decay if self.is_matrix(path, rank) else self.adam_weight_decay
 
     def rule(self, grad: jax.Array, param: jax.Array, slots: Slots, hyper: Hyper) -> tuple[jax.Array, Slots]:
         m = slots["momentum"] + (grad - slots["momentum"]) * (1 - self.adam_beta_1)

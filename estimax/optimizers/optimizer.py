@@ -123,15 +123,20 @@ class Optimizer:
                 raise ValueError(f"{owner}: {key}: given {every!r}, expected an integer of at least {least}, or None.")
         if rows not in (None, "dense", "catch_up", "lazy"):
             raise ValueError(f'{owner}: rows: given {rows!r}, expected "dense", "catch_up", "lazy" or None.')
+        self.rows = rows
         if rows in ("catch_up", "lazy") and not self.elementwise:
             raise ValueError(f'{owner}: rows: given {rows!r}, expected "dense": its rule needs the whole array. Leave rows out.')
+        if rows == "catch_up" and type(self).idle_step is Optimizer.idle_step:
+            raise ValueError(
+                f'{owner}: rows: given "catch_up", expected "dense" or "lazy": a step of zero gradient of {owner} is no plain '
+                "decay, so missed steps can't be made up for."
+            )
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.name = name or snake_case(owner)
-        self.rows = rows
         self._learning_rate = self._checked_rate(learning_rate)
         self._no_decay_paths: set[str] = set()
         self._no_decay_patterns: list[str] = []
@@ -162,12 +167,16 @@ class Optimizer:
         """The formula: new value and new slots of a variable, or of some of its rows."""
         raise TypeError(f"{type(self).__name__} defines no rule(grad, param, slots, hyper). Define it in the subclass.")
 
-    def path_rule(self, path: str) -> Callable[..., tuple[jax.Array, Slots]]:
+    def path_rule(self, path: str, rank: int) -> Callable[..., tuple[jax.Array, Slots]]:
         """The rule of one variable, for optimizers that treat variables by their kind."""
         return self.rule
 
-    def slot_decays(self) -> dict[str, float] | None:
-        """By what factor a step of zero gradient shrinks each slot; None if `"catch_up"` can't be done."""
+    def path_weight_decay(self, path: str, rank: int) -> float | None:
+        """The weight decay of one variable, None for none."""
+        return self.weight_decay
+
+    def idle_step(self) -> row_updates.IdleStep | None:
+        """What a step of zero gradient does; None if it is no plain decay, so that `"catch_up"` can't be done."""
         return None
 
     def rows_move(self) -> bool:
@@ -195,8 +204,7 @@ class Optimizer:
         if not isinstance(self._learning_rate, LearningRateSchedule):
             state["learning_rate"] = jnp.asarray(self._learning_rate, jnp.float32)
         slots = {path: self.slots(path, p) for path, p in params.items()}
-        if self._row_mode() == "catch_up":
-            row_updates.check_catch_up(type(self).__name__, self.slot_decays())
+        if self._row_mode() == "catch_up" and (self.rows_move() or self.weight_decay is not None):
             for path, p in params.items():
                 if jnp.ndim(p) >= 2:
                     slots[path] = slots[path] | {row_updates.STEP: jnp.zeros((p.shape[0],), jnp.int32)}
@@ -217,7 +225,11 @@ class Optimizer:
         *,
         constraints: Mapping[str, Callable[[jax.Array], jax.Array]] | None = None,
     ) -> tuple[Params, State]:
-        """One step. Pure; arrays that a step does not change come back as they are, so donate params and state.
+        """One step. Pure.
+
+        To change large tables in place, donate params and state, in the order in which they come back: JAX pairs donated
+        arrays with results of the same shape in order, and copies what it has paired wrongly. So compile
+        `lambda params, state, grads: optimizer.apply(grads, state, params)` with `donate_argnums=(0, 1)`.
 
         Args:
             grads: gradient per path; a missing path is None.
@@ -287,7 +299,7 @@ class Optimizer:
         if self.use_ema:
             return {path: state["ema"].get(path, p) for path, p in params.items()}
         behind = {path: s for path, s in state["slots"].items() if row_updates.STEP in s}
-        return params | {path: self._caught_up(path, params[path], s, state)[0] for path, s in behind.items()}
+        return params | {path: self._replayed(path, params[path], s, state)[0] for path, s in behind.items()}
 
     def scale_loss(self, loss: jax.Array, state: State | None = None) -> jax.Array:
         """The loss to differentiate: multiplied by `loss_scale_factor`."""
@@ -360,58 +372,52 @@ class Optimizer:
         self, path: str, grad: Any, param: jax.Array, slots: Slots, hyper: Hyper, state: State, iteration: jax.Array
     ) -> tuple[jax.Array, Slots]:
         """One variable: its rule on the whole array, or on the rows that have a gradient."""
-        rule = self._decaying_rule(path)
+        rule = self._decaying_rule(path, param.ndim)
         step = slots.get(row_updates.STEP)
         by_rows = isinstance(grad, RowGradient) and self.elementwise
         if by_rows and step is None and self._row_mode() == "dense":
-            by_rows = not self.rows_move() and not self._decays(path)
+            by_rows = not self.rows_move() and self._decay_of(path, param.ndim) is None
         if by_rows and step is not None:
             return row_updates.update_rows(rule, grad, param, slots, hyper, catch_up=lambda p, s: self._replayed(path, p, s, state))
         if by_rows:
             return row_updates.update_rows(rule, grad, param, slots, hyper)
         dense = grad.to_dense() if isinstance(grad, RowGradient) else grad
         if step is not None:
-            param, slots = self._caught_up(path, param, slots, state)
+            param, slots = self._replayed(path, param, slots, state)
         new_param, new_slots = rule(dense, param, {k: v for k, v in slots.items() if k != row_updates.STEP}, hyper)
         if step is not None:
             new_slots = new_slots | {row_updates.STEP: jnp.full_like(step, iteration + 1)}
         return new_param, new_slots
 
-    def _decaying_rule(self, path: str) -> Callable[..., tuple[jax.Array, Slots]]:
-        rule = self.path_rule(path)
-        if not self._decays(path):
+    def _decaying_rule(self, path: str, rank: int) -> Callable[..., tuple[jax.Array, Slots]]:
+        """The rule of a variable, after its weight decay, which takes the plain learning rate whatever the rule makes of it."""
+        rule, rate = self.path_rule(path, rank), self._decay_of(path, rank)
+        if rate is None:
             return rule
+        return lambda grad, param, slots, hyper: rule(grad, param - param * rate * hyper["learning_rate"], slots, hyper)
 
-        def decayed(grad: jax.Array, param: jax.Array, slots: Slots, hyper: Hyper) -> tuple[jax.Array, Slots]:
-            return rule(grad, self.decay(path, param, hyper), slots, hyper)
-
-        return decayed
-
-    def decay(self, path: str, param: jax.Array, hyper: Hyper) -> jax.Array:
-        """Weight decay, before the gradient's update. It takes the plain learning rate, whatever the rule makes of it."""
-        return param - param * self.weight_decay * hyper["learning_rate"]
-
-    def _decays(self, path: str) -> bool:
-        if self.weight_decay is None or path in self._no_decay_paths:
-            return False
-        return not any(re.search(pattern, path) for pattern in self._no_decay_patterns)
+    def _decay_of(self, path: str, rank: int) -> float | None:
+        if path in self._no_decay_paths or any(re.search(pattern, path) for pattern in self._no_decay_patterns):
+            return None
+        return self.path_weight_decay(path, rank)
 
     def _row_mode(self) -> Rows:
         return self.rows or self.default_rows()
 
     def _replayed(self, path: str, param: jax.Array, slots: Slots, state: State) -> tuple[jax.Array, Slots]:
         """Rows after the steps that they missed, as steps of zero gradient."""
+        idle = self.idle_step()
+        assert idle is not None
+        now = state["iteration"] // (self.gradient_accumulation_steps or 1)
         return row_updates.replay(
-            self._decaying_rule(path),
+            self._decaying_rule(path, param.ndim),
             param,
             slots,
-            state["iteration"],
+            now,
             lambda i: self._hyper_of(state, i, param.dtype),
-            self.slot_decays() or {},
+            idle,
+            weight_decay=self._decay_of(path, param.ndim),
         )
-
-    def _caught_up(self, path: str, param: jax.Array, slots: Slots, state: State) -> tuple[jax.Array, Slots]:
-        return self._replayed(path, param, slots, state)
 
     def _clipped(self, grads: dict[str, Any]) -> dict[str, Any]:
         if not self.clips_before_sum and (self.clipnorm or self.clipvalue or self.global_clipnorm):

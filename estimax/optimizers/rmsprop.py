@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from estimax.core import register
 from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.rows import IdleStep
 
 
 @register("keras.optimizers")
@@ -49,8 +50,8 @@ class RMSprop(Optimizer):
         names = ["velocity"] + ["momentum"] * (self.momentum > 0) + ["average_gradient"] * self.centered
         return {name: jnp.zeros_like(param) for name in names}
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"velocity": self.rho, "average_gradient": self.rho, "momentum": self.momentum}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"velocity": self.rho, "average_gradient": self.rho, "momentum": self.momentum}, move=self.momentum)
 
     def rule(self, grad: jax.Array, param: jax.Array, slots: Slots, hyper: Hyper) -> tuple[jax.Array, Slots]:
         rho = self.rho

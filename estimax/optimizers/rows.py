@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,22 +15,25 @@ from estimax.core.gradients import RowGradient
 # Slot with the number of steps that each row has seen. Shape [rows], int32; only where rows catch up.
 STEP = "row_step"
 
-# After so many steps a momentum of 0.9 has shrunk to 1e-9 of itself: what it would still move a row is below
-# float32's resolution, and only the slots are carried on, in closed form.
-LONGEST_REPLAY = 200
 
 
-def check_catch_up(owner: str, decays: Mapping[str, float] | None) -> None:
-    """Refuses `rows="catch_up"` for optimizers that can't do it.
+@dataclasses.dataclass(frozen=True)
+class IdleStep:
+    """What a step of zero gradient does to a row: it shrinks slots, and moves the row by a shrinking amount.
 
-    Raises:
-        ValueError: if `decays` is None.
+    Args:
+        slots: factor per slot; a slot that is not named stays.
+        move: factor by which the row's motion shrinks per step; 0 if it does not move.
     """
-    if decays is None:
-        raise ValueError(
-            f'{owner}: rows: given "catch_up", expected "dense" or "lazy": a missed step of {owner} is no plain decay of its '
-            "slots, so it can't be made up for."
-        )
+
+    slots: Mapping[str, float]
+    move: float
+
+    def longest_replay(self) -> int | None:
+        """After how many steps the motion has shrunk to 1e-9 of itself, below float32's resolution; None for never."""
+        if self.move <= 0:
+            return 0
+        return None if self.move >= 1 else math.ceil(math.log(1e-9) / math.log(self.move))
 
 
 def update_rows(
@@ -81,19 +85,22 @@ def replay(
     slots: dict[str, jax.Array],
     now: jax.Array,
     hyper_at: Callable[[jax.Array], dict[str, jax.Array]],
-    decays: Mapping[str, float],
+    idle: IdleStep,
+    *,
+    weight_decay: float | None = None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Rows after the steps of zero gradient that they missed.
 
-    At most `LONGEST_REPLAY` steps are taken one by one, all rows at once; the slots go through the rest in closed form.
+    While rows still move, steps are taken one by one, all rows at once; the rest is a power.
 
     Args:
-        rule: the optimizer's formula.
+        rule: the optimizer's formula, weight decay included.
         param: rows. Shape `[n, ...]`.
         slots: their slots, `STEP` among them.
         now: the step that they are to reach.
         hyper_at: the scalars of a step, elementwise in the step number.
-        decays: factor by which a step of zero gradient shrinks each slot; slots that are not named stay.
+        idle: what a step of zero gradient does.
+        weight_decay: share that a step takes off, times the learning rate.
 
     Returns:
         `(rows, slots)`, with `STEP` equal to `now`.
@@ -103,7 +110,10 @@ def replay(
     others = {k: v for k, v in slots.items() if k != STEP}
     column = (-1,) + (1,) * (param.ndim - 1)
     zero = jnp.zeros_like(param)
-    rounds = jnp.minimum(jnp.max(missed, initial=0), LONGEST_REPLAY)
+    rounds = jnp.max(missed, initial=0)
+    longest = idle.longest_replay()
+    if longest is not None:
+        rounds = jnp.minimum(rounds, longest)
 
     def body(carry: Any) -> Any:
         i, param, others = carry
@@ -112,9 +122,11 @@ def replay(
         return i + 1, jnp.where(active, new, param), {k: jnp.where(active, new_others[k], others[k]) for k in others}
 
     _, param, others = jax.lax.while_loop(lambda c: c[0] < rounds, body, (jnp.zeros((), jnp.int32), param, others))
-    rest = jnp.maximum(missed - LONGEST_REPLAY, 0).reshape(column).astype(param.dtype)
-    for name, rate in decays.items():
-        if name in others and rate != 1:
-            factor = jnp.exp(rest * math.log(rate)) if rate > 0 else jnp.where(rest > 0, 0.0, 1.0)
-            others[name] = others[name] * factor.astype(param.dtype)
+    if longest is not None:
+        rest = jnp.maximum(missed - longest, 0).reshape(column).astype(param.dtype)
+        for name, rate in idle.slots.items():
+            if name in others and rate != 1:
+                others[name] = others[name] * jnp.power(jnp.asarray(rate, param.dtype), rest)
+        if weight_decay is not None:
+            param = param * jnp.power(1 - weight_decay * hyper_at(now)["learning_rate"], rest)
     return param, others | {STEP: jnp.full_like(step, now)}

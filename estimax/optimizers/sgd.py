@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from estimax.core import register
 from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.rows import IdleStep
 
 
 @register("keras.optimizers")
@@ -50,8 +51,8 @@ class SGD(Optimizer):
     def rows_move(self) -> bool:
         return bool(self.momentum)
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"momentum": self.momentum}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"momentum": self.momentum}, move=self.momentum)
 
     def rule(self, grad: jax.Array, param: jax.Array, slots: Slots, hyper: Hyper) -> tuple[jax.Array, Slots]:
         move = -hyper["learning_rate"] * grad

@@ -11,6 +11,7 @@ from estimax.core import register
 from estimax.optimizers.ftrl import check_ftrl, ftrl_rule
 from estimax.optimizers.legacy.optimizer import LegacyOptimizer, LegacyOptions
 from estimax.optimizers.optimizer import Hyper, Rows, Slots
+from estimax.optimizers.rows import IdleStep
 
 
 @register("keras.optimizers.legacy")
@@ -55,8 +56,8 @@ class Adagrad(LegacyOptimizer):
     def rows_move(self) -> bool:
         return False
 
-    def slot_decays(self) -> dict[str, float]:
-        return {}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({}, move=0.0)
 
     def rule(self, grad: jax.Array, param: jax.Array, slots: Slots, hyper: Hyper) -> tuple[jax.Array, Slots]:
         accumulator = slots["accumulator"] + jnp.square(grad)
@@ -98,8 +99,8 @@ class Adadelta(LegacyOptimizer):
     def slots(self, path: str, param: jax.Array) -> Slots:
         return {"accum_grad": jnp.zeros_like(param), "accum_var": jnp.zeros_like(param)}
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"accum_grad": self.rho, "accum_var": self.rho}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"accum_grad": self.rho, "accum_var": self.rho}, move=0.0)
 
     def default_rows(self) -> Rows:
         return "lazy"

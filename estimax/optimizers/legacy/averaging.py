@@ -11,6 +11,7 @@ import numpy as np
 from estimax.core import RowGradient, register
 from estimax.optimizers.legacy.optimizer import LegacyOptimizer, LegacyOptions
 from estimax.optimizers.optimizer import Hyper, Rows, Slots, State
+from estimax.optimizers.rows import IdleStep
 from estimax.optimizers.schedules import LearningRateSchedule
 
 
@@ -61,8 +62,8 @@ class SGD(LegacyOptimizer):
     def rows_move(self) -> bool:
         return bool(self.momentum)
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"momentum": self.momentum}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"momentum": self.momentum}, move=self.momentum)
 
     def default_rows(self) -> Rows:
         return "lazy"
@@ -122,8 +123,8 @@ class RMSprop(LegacyOptimizer):
         names = ["rms"] + ["momentum"] * bool(self.momentum) + ["mg"] * self.centered
         return {name: jnp.zeros_like(param) for name in names}
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"rms": self.rho, "mg": self.rho, "momentum": self.momentum}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"rms": self.rho, "mg": self.rho, "momentum": self.momentum}, move=self.momentum)
 
     def default_rows(self) -> Rows:
         return "lazy" if self.momentum else "dense"
@@ -181,8 +182,8 @@ class Adam(LegacyOptimizer):
     def slots(self, path: str, param: jax.Array) -> Slots:
         return {name: jnp.zeros_like(param) for name in (("m", "v", "vhat") if self.amsgrad else ("m", "v"))}
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"m": self.beta_1, "v": self.beta_2}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"m": self.beta_1, "v": self.beta_2}, move=self.beta_1 / self.beta_2**0.5)
 
     def hyper(self, learning_rate: jax.Array, iteration: jax.Array, shared: dict[str, jax.Array]) -> Hyper:
         hyper = super().hyper(learning_rate, iteration, shared)
@@ -237,8 +238,8 @@ class Adamax(LegacyOptimizer):
     def slots(self, path: str, param: jax.Array) -> Slots:
         return {"m": jnp.zeros_like(param), "v": jnp.zeros_like(param)}
 
-    def slot_decays(self) -> dict[str, float]:
-        return {"m": self.beta_1, "v": self.beta_2}
+    def idle_step(self) -> IdleStep:
+        return IdleStep({"m": self.beta_1, "v": self.beta_2}, move=self.beta_1 / self.beta_2)
 
     def default_rows(self) -> Rows:
         return "lazy"

@@ -21,6 +21,7 @@ class LegacyOptions(TypedDict, total=False):
     clipvalue: float | None
     global_clipnorm: float | None
     rows: Rows | None
+    lr: float | None
 
 
 class LegacyOptimizer(Optimizer):
@@ -38,6 +39,7 @@ class LegacyOptimizer(Optimizer):
         global_clipnorm: largest norm of all gradients together.
         name: name in TensorFlow's variables, `training/<name>/...`.
         rows: what happens to rows without gradient, see `Optimizer`; by default what TensorFlow does.
+        lr: old name of `learning_rate`.
 
     Raises:
         ValueError: if `decay` is negative.
@@ -61,10 +63,11 @@ class LegacyOptimizer(Optimizer):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         rows: Rows | None = None,
+        lr: float | None = None,
         **unknown: Any,
     ):
         super().__init__(
-            learning_rate,
+            learning_rate if lr is None else lr,
             name=name,
             clipnorm=clipnorm,
             clipvalue=clipvalue,

@@ -1,9 +1,13 @@
 """Layers under Keras's names, arguments, defaults and numbers."""
 
 from estimax.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from estimax.layers.attention import AdditiveAttention, Attention, GroupedQueryAttention, GroupQueryAttention, MultiHeadAttention
 from estimax.layers.base import Layer
 from estimax.layers.batch_normalization import BatchNormalization
+from estimax.layers.convolution import Conv1D, Conv2D, Conv3D
+from estimax.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from estimax.layers.dense import Dense
+from estimax.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from estimax.layers.dropout import (
     AlphaDropout,
     Dropout,
@@ -60,15 +64,25 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "BatchNormalization",
     "Bidirectional",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
     "ConvLSTM1D",
     "ConvLSTM2D",
     "ConvLSTM3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dot",
     "Dropout",
     "ELU",
@@ -80,6 +94,8 @@ __all__ = [
     "GaussianDropout",
     "GaussianNoise",
     "GroupNormalization",
+    "GroupQueryAttention",
+    "GroupedQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -94,6 +110,7 @@ __all__ = [
     "Masking",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Operation",
     "PReLU",
@@ -104,6 +121,8 @@ __all__ = [
     "RepeatVector",
     "Reshape",
     "ReversibleEmbedding",
+    "SeparableConv1D",
+    "SeparableConv2D",
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",

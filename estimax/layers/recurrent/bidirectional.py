@@ -169,7 +169,11 @@ class Bidirectional(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Bidirectional:
         """The layer of a config."""
-        sides = {name: nested_layer(config[name], custom_objects) for name in ("layer", "backward_layer") if config.get(name) is not None}
+        sides = {
+            name: nested_layer(config[name], custom_objects)
+            for name in ("layer", "backward_layer")
+            if config.get(name) is not None
+        }
         return cls(**{**config, **sides})
 
 

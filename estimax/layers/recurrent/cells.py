@@ -358,4 +358,3 @@ def forget_bias(initializer: Any, units: int, unit_forget_bias: bool, dtype: Any
     if not unit_forget_bias:
         return initializer((4 * units,), dtype)
     return jnp.concatenate([initializer((units,), dtype), jnp.ones((units,), dtype), initializer((2 * units,), dtype)])
-

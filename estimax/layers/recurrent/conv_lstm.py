@@ -74,9 +74,13 @@ class ConvLSTMCell(RecurrentCell):
         if self.padding not in ("valid", "same"):
             raise ValueError(f"ConvLSTM{rank}D: padding: given {padding!r}, expected 'valid' or 'same'.")
         if self.data_format not in ("channels_last", "channels_first"):
-            raise ValueError(f"ConvLSTM{rank}D: data_format: given {data_format!r}, expected 'channels_last' or 'channels_first'.")
+            raise ValueError(
+                f"ConvLSTM{rank}D: data_format: given {data_format!r}, expected 'channels_last' or 'channels_first'."
+            )
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(f"ConvLSTM{rank}D: given strides={strides} and dilation_rate={dilation_rate}, expected one of them to be 1.")
+            raise ValueError(
+                f"ConvLSTM{rank}D: given strides={strides} and dilation_rate={dilation_rate}, expected one of them to be 1."
+            )
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
         super().__init__(

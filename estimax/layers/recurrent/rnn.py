@@ -66,7 +66,9 @@ class RNN(Layer):
             cell = StackedRNNCells(cell)
         for attribute in ("call", "state_size"):
             if not hasattr(cell, attribute):
-                raise ValueError(f"cell: given {cell!r}, expected an object with `call` and `state_size`; it has no `{attribute}`.")
+                raise ValueError(
+                    f"cell: given {cell!r}, expected an object with `call` and `state_size`; it has no `{attribute}`."
+                )
         super().__init__(**kwargs)
         self.cell = cell
         self.return_sequences = return_sequences
@@ -206,10 +208,13 @@ class RNN(Layer):
     def state_shapes(self, step_shape: tuple) -> list:
         """The shape of each state, nested as `state_size` is."""
         return [
-            [(step_shape[0], s) for s in size] if isinstance(size, (list, tuple)) else (step_shape[0], size) for size in self.state_size
+            [(step_shape[0], s) for s in size] if isinstance(size, (list, tuple)) else (step_shape[0], size)
+            for size in self.state_size
         ]
 
-    def compute_output_spec(self, sequences: KerasTensor, initial_state: Any = None, mask: Any = None, training: Any = None) -> Any:
+    def compute_output_spec(
+        self, sequences: KerasTensor, initial_state: Any = None, mask: Any = None, training: Any = None
+    ) -> Any:
         """The symbolic outputs of a call."""
         return tensors_of(self.compute_output_shape(sequences.shape), self.compute_dtype)
 

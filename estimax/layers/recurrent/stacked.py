@@ -48,7 +48,9 @@ class StackedRNNCells(Layer):
         for cell in cells:
             for attribute in ("call", "state_size"):
                 if not hasattr(cell, attribute):
-                    raise ValueError(f"StackedRNNCells: cells: {cell!r} has no `{attribute}`; a cell has `call` and `state_size`.")
+                    raise ValueError(
+                        f"StackedRNNCells: cells: {cell!r} has no `{attribute}`; a cell has `call` and `state_size`."
+                    )
         self.cells = list(cells)
         used: set[str] = set()
         for cell in self.cells:

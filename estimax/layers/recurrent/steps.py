@@ -228,9 +228,7 @@ def scan_time(
     return last, outputs, states
 
 
-@functools.partial(
-    jax.jit, static_argnames=("step", "go_backwards", "unroll", "zero_output", "keep_outputs"), inline=True
-)
+@functools.partial(jax.jit, static_argnames=("step", "go_backwards", "unroll", "zero_output", "keep_outputs"), inline=True)
 def run_step(
     step: Any, weights: Any, sequences: jax.Array, states: Any, mask: jax.Array | None, masks: Any, **options: Any
 ) -> tuple[jax.Array, jax.Array | None, Any]:

@@ -1,7 +1,7 @@
 """First values of weights: `initializers.GlorotUniform()(shape)`, or `"glorot_uniform"` where a layer asks for one."""
 
 from estimax.initializers.base import Initializer
-from estimax.initializers.constant import STFT, Constant, Identity, Ones, Zeros
+from estimax.initializers.fixed import STFT, Constant, Identity, Ones, Zeros
 from estimax.initializers.lookup import deserialize, get, serialize
 from estimax.initializers.random import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
 from estimax.initializers.scaled import (

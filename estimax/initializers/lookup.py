@@ -13,7 +13,7 @@ from estimax.core import serialize as serialize_object
 from estimax.core import snake_case, standardize_dtype
 from estimax.core.identifiers import resolve
 from estimax.initializers.base import Initializer
-from estimax.initializers.constant import STFT, Constant, Identity, Ones, Zeros
+from estimax.initializers.fixed import STFT, Constant, Identity, Ones, Zeros
 from estimax.initializers.random import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
 from estimax.initializers.scaled import (
     GlorotNormal,

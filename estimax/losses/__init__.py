@@ -8,7 +8,7 @@ from estimax.core.formulas.crossentropy import (
 )
 from estimax.core.formulas.divergence import kl_divergence, poisson
 from estimax.core.formulas.focal import binary_focal_crossentropy, categorical_focal_crossentropy
-from estimax.core.formulas.hinge import categorical_hinge, hinge, squared_hinge
+from estimax.core.formulas.margin import categorical_hinge, hinge, squared_hinge
 from estimax.core.formulas.overlap import dice, tversky
 from estimax.core.formulas.regression import (
     huber,
@@ -29,8 +29,8 @@ from estimax.losses.crossentropy import (
 )
 from estimax.losses.divergence import KLDivergence, Poisson
 from estimax.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
-from estimax.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
 from estimax.losses.lookup import deserialize, get, resolve, serialize
+from estimax.losses.margin import CategoricalHinge, Hinge, SquaredHinge
 from estimax.losses.overlap import Dice, Tversky
 from estimax.losses.reduction import reduce_weighted
 from estimax.losses.regression import (

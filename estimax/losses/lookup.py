@@ -17,7 +17,7 @@ from estimax.losses.crossentropy import (
 )
 from estimax.losses.divergence import KLDivergence, Poisson
 from estimax.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
-from estimax.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
+from estimax.losses.margin import CategoricalHinge, Hinge, SquaredHinge
 from estimax.losses.overlap import Dice, Tversky
 from estimax.losses.regression import (
     Huber,

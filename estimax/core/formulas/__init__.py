@@ -8,7 +8,7 @@ from estimax.core.formulas.crossentropy import (
 )
 from estimax.core.formulas.divergence import kl_divergence, poisson
 from estimax.core.formulas.focal import binary_focal_crossentropy, categorical_focal_crossentropy
-from estimax.core.formulas.hinge import categorical_hinge, hinge, squared_hinge
+from estimax.core.formulas.margin import categorical_hinge, hinge, squared_hinge
 from estimax.core.formulas.names import FUNCTIONS
 from estimax.core.formulas.overlap import dice, tversky
 from estimax.core.formulas.regression import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from estimax.core import register
-from estimax.core.formulas.hinge import categorical_hinge, hinge, squared_hinge
+from estimax.core.formulas.margin import categorical_hinge, hinge, squared_hinge
 from estimax.losses.base import PlainLoss
 
 

@@ -107,7 +107,7 @@ class HostValue:
             "array. Give it to a feature column or to a preprocessing layer such as StringLookup or Hashing."
         )
 
-    __jax_array__ = __array__ = __add__ = __radd__ = __mul__ = __rmul__ = __sub__ = __rsub__ = __getitem__ = _refuse
+    __array__ = __add__ = __radd__ = __mul__ = __rmul__ = __sub__ = __rsub__ = __getitem__ = _refuse
     __float__ = __matmul__ = __truediv__ = __len__ = _refuse
 
     def __bool__(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,10 @@ class _Callable:
         self.keys = {v.key: k for v, k in zip(self.transform.values, description["arrays"])}
         self.finish = finisher(description)
         try:
-            self.exported = export.deserialize(bytearray((folder / description["file"]).read_bytes()))
+            binary = (folder / description["file"]).read_bytes()
+            if hashlib.sha256(binary).hexdigest() != description["sha256"]:
+                raise ValueError("its checksum differs")
+            self.exported = export.deserialize(bytearray(binary))
         except Exception as e:  # noqa: BLE001 - flatbuffers raises many kinds for a broken file
             raise ExportError(f"Exported model {str(folder)!r}: {description['file']} is broken ({e}). Export the model again.") from e
         self.call = jax.jit(self.exported.call)
@@ -81,7 +85,7 @@ class Predictor:
 
     def _read_weights(self, described: Mapping[str, Any]) -> dict[str, np.ndarray]:
         try:
-            with np.load(self._folder / WEIGHTS, allow_pickle=False) as file:
+            with open(self._folder / WEIGHTS, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {}
                 for i, (name, d) in enumerate(described.items()):
                     array = file[f"w{i}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -84,6 +85,7 @@ def save(
             (temporary / file).write_bytes(binary)
             manifest["signatures"][name] = {
                 "file": file,
+                "sha256": hashlib.sha256(binary).hexdigest(),
                 "method": signature.method,
                 "inputs": dict(signature.inputs),
                 "transform": with_assets(signature.transform, temporary / "assets").get_config(),

@@ -49,11 +49,11 @@ class Structure:
         return value if tree in self.on_host else value.on_device()
 
 
-def _is_many(x: Any) -> bool:
-    """Whether a list or tuple holds several arrays, rather than being one column of numbers or lists."""
-    return isinstance(x, tuple) or (
-        isinstance(x, list) and len(x) > 0 and all(hasattr(v, "shape") or isinstance(v, dict) for v in x)
-    )
+def _is_many(x: Any, in_dict: bool) -> bool:
+    """Whether a list or tuple holds several arrays, rather than being one column; a list inside a dict is always a column."""
+    if not isinstance(x, list):
+        return isinstance(x, tuple)
+    return not in_dict and len(x) > 0 and all(isinstance(v, dict) or (hasattr(v, "shape") and np.ndim(v) > 0) for v in x)
 
 
 def as_columns(x: Any) -> Any:
@@ -73,13 +73,13 @@ def flatten(features: Any, labels: Any = None, weights: Any = None) -> tuple[dic
     raw: dict[str, Any] = {}
     on_host: set[str] = set()
 
-    def walk(x: Any, key: str) -> Any:
+    def walk(x: Any, key: str, in_dict: bool = False) -> Any:
         x = as_columns(x)
         if x is None:
             return None
         if isinstance(x, Mapping):
-            return {k: walk(v, f"{key}/{k}") for k, v in x.items()}
-        if _is_many(x):
+            return {k: walk(v, f"{key}/{k}", in_dict=True) for k, v in x.items()}
+        if _is_many(x, in_dict):
             return [walk(v, f"{key}/{i}") for i, v in enumerate(x)]
         if isinstance(x, (bool, int, float, list)) or type(x).__module__.startswith("pandas"):
             array = _as_array(x)

@@ -95,6 +95,14 @@ def check_range(arrays: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+GROUPED_BYTES = 2**20  # of a batch, up to which steps are grouped: above, dispatch is not what costs
+
+
+def may_group(arrays: dict[str, Any]) -> bool:
+    """Whether steps on batches of this size may be grouped into one compiled call."""
+    return sum(np.asarray(x).nbytes for x in jax.tree.leaves(arrays)) <= GROUPED_BYTES
+
+
 class Feeder:
     """A thread that prepares batches ahead, two groups at most.
 
@@ -194,10 +202,13 @@ class Feeder:
             self._put(e)
 
     def _stacked(self, items: list[Prepared]) -> Fed:
-        size = 1 if len(items) == 1 else max(self._group(), len(items))
+        # A stack of one would compile to other sums than a stack of many (its slice is simplified away), with other rounding. So
+        # where steps may be grouped a single batch travels in a stack of two; large batches are never grouped.
+        size = max(self._group(), len(items))
+        size = 2 if size == 1 and may_group(items[0].arrays) else size
 
         def stack(*leaves: Any) -> Any:
-            if size == 1:
+            if size == len(leaves) == 1:
                 return np.asarray(leaves[0])[None]
             out = np.empty((size, *np.shape(leaves[0])), np.asarray(leaves[0]).dtype)
             np.stack(leaves, out=out[: len(leaves)])

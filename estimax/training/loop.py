@@ -13,7 +13,7 @@ import numpy as np
 from estimax.core import TrainState, finish_outputs
 from estimax.core.errors import InputDataError
 from estimax.training.batches import ROW_MASK, flatten
-from estimax.training.feeder import Fed, Feeder, prepare, split_batch
+from estimax.training.feeder import Fed, Feeder, may_group, prepare, split_batch
 from estimax.training.hook import Hook, LazyLogs
 from estimax.training.program import EVAL, INFER, TRAIN, Plan, Program
 
@@ -167,7 +167,8 @@ class Run:
         begun = self.step
         if self.step >= last or self.stop_requested:
             return 0
-        pace = _Pace(self.plan, self.group, None if last == 2**62 else last - begun)
+        group = self.group if self.group != "auto" or may_group(prepare(self.plan, raw).arrays) else 1
+        pace = _Pace(self.plan, group, None if last == 2**62 else last - begun)
         feeder = Feeder(iterator, self.plan, pace.group, place=self.place, limit=last - begun, first=(raw, first_state))
         try:
             for fed in feeder:
@@ -352,7 +353,7 @@ class _Pace:
         return self.current
 
     def end(self, count: int, size: int, losses: Any) -> None:
-        """Called after each compiled call, with its number of steps and the group it was compiled for."""
+        """Called after each compiled call, with its number of steps and the size of its stack: 2 for single steps."""
         # The device may run behind by a few calls, not by more: memory would grow.
         self._pending.append(losses)
         if len(self._pending) > 4:
@@ -371,8 +372,8 @@ class _Pace:
             jax.block_until_ready(losses)
             return (time.perf_counter() - begun) / done
 
-        yield from seconds_a_step(1, _WARM)
-        single = yield from seconds_a_step(1, _TIMED)
+        yield from seconds_a_step(2, _WARM)
+        single = yield from seconds_a_step(2, _TIMED)
         if single < _SLOW_STEP_SECONDS and (self.steps is None or self.steps > 20 * GROUP):
             self.current = GROUP
             yield from seconds_a_step(GROUP, 1)

@@ -8,11 +8,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from estimax.core import Frame, HostContext, HostTransform, Lookup, TrainState, Variable
 from estimax.core.errors import CheckpointError
 from estimax.core.gradients import RowGradient
-from estimax.training.batches import ROW_MASK, Structure, flatten
+from estimax.training.batches import ROW_MASK, Structure, flatten, row_count
 
 TRAIN, EVAL, INFER = "train", "eval", "infer"
 
@@ -175,6 +176,7 @@ class Program:
                     raise ValueError("The train_op minimises no loss. Give EstimatorSpec a loss, or minimize(loss).")
             return frame, out
 
+        row_count({k: v for k, v in raw.items() if isinstance(v, (np.ndarray, jax.Array)) and v.ndim} or {"": np.zeros(1)})
         key = jax.eval_shape(lambda: jax.random.key(0))
         if self.layer is not None and not _is_built(self.layer):
             jax.eval_shape(lambda k: run({}, k)[1].loss, key)
@@ -379,7 +381,9 @@ class Program:
 
         def run(state: TrainState, totals: dict, stacked: dict, start: jax.Array, count: jax.Array) -> tuple:
             def batch(i: Any) -> dict:
-                return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), stacked)
+                sliced = jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), stacked)
+                # Without the barrier XLA fuses the slice into sums, whose rounding then depends on the group's size.
+                return jax.lax.optimization_barrier(sliced)
 
             def body(i: Any, carry: tuple) -> tuple:
                 state, totals, losses, _ = carry

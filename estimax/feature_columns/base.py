@@ -12,6 +12,7 @@ import numpy as np
 
 from estimax.core import Features, HostOp, HostValue, Variable, as_host_value, deserialize, serialize, standardize_dtype
 from estimax.core.errors import HostValueError, InputDataError, ShapeError
+from estimax.feature_columns.host_ops import MODULE as MODULE
 from estimax.feature_columns.host_ops import AsSteps, PaddedIds, ReadEntries, SequenceLengths
 
 

@@ -38,12 +38,7 @@ class BucketIds(ColumnOp):
 
     def __call__(self, numbers: np.ndarray) -> Entries:
         numbers = numbers.astype(np.float32, copy=False)
-        if len(self.boundaries) <= 16:  # fewer comparisons than calls of a binary search would make
-            ids = np.zeros(numbers.shape, np.int32)
-            for boundary in self._float32:
-                ids += ~(numbers < boundary)
-        else:
-            ids = np.searchsorted(self._float32, numbers, side="right").astype(np.int32)
+        ids = np.searchsorted(self._float32, numbers, side="right").astype(np.int32)  # NaN sorts last
         if ids.ndim > 1 and ids.shape[1] > 1:
             # Each element of a vector has ids of its own.
             ids += np.arange(ids.shape[1], dtype=np.int32) * (len(self.boundaries) + 1)

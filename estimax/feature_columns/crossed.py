@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,7 +74,7 @@ class CrossIds(ColumnOp):
         for fingerprints in reversed(chosen):
             hashes = cross64(hashes, fingerprints)
         width = int(totals.max(initial=0))
-        if fixed and width == np.prod([e.shape[1] for e, _ in parts]) and len(row) == batch * width:
+        if fixed and width == math.prod(e.shape[1] for e, _ in parts) and len(row) == batch * width:
             return Entries(buckets(hashes, self.num_buckets), (batch, width))
         return Entries(
             buckets(hashes, self.num_buckets), (batch, width), index=row * width + number, layout="sparse"
@@ -83,7 +84,7 @@ class CrossIds(ColumnOp):
         """What each entry adds to the hash: an integer itself, a string its fingerprint. Shape `[entries]`, uint64."""
         values = entries.values
         if isinstance(values, Text):
-            found = values.fingerprints()
+            found = values.fingerprints
             if entries.codes is not None:
                 found = found[entries.codes]
                 if entries.nulls is not None:  # as the empty string, which a null is in a plain string column

@@ -8,15 +8,17 @@ Containers with row lengths of their own (COO, ragged, Arrow lists) say themselv
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 
 from estimax.core.errors import InputDataError
+from estimax.feature_columns.dictionaries import DictionaryMemo
 from estimax.feature_columns.text import Text, text_from_arrow, text_from_numpy, text_from_objects
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(eq=False, slots=True)  # not frozen: that would triple the cost of making one
 class Entries:
     """Values of a column and where they stand.
 
@@ -66,7 +68,7 @@ class Entries:
 
     def rows(self) -> np.ndarray:
         """The row of each entry. Shape `[entries]`, int64."""
-        return self.positions() // max(int(np.prod(self.shape[1:])), 1)
+        return self.positions() // max(math.prod(self.shape[1:]), 1)
 
     def replace(self, **changes: Any) -> Entries:
         """A copy with some fields changed."""
@@ -85,19 +87,19 @@ class Entries:
         return self.replace(nulls=None).select(np.flatnonzero(present))
 
 
-def read_entries(raw: Any, dictionary: Any = None) -> Entries:
+def read_entries(raw: Any, dictionary: DictionaryMemo | None = None) -> Entries:
     """The entries of a raw feature.
 
     Args:
         raw: a NumPy or JAX array, list, pyarrow array, pandas or polars series, SciPy sparse matrix, `estimax.data.SparseTensor` or
             `RaggedTensor`. Shape `[batch]`, `[batch, width]` or `[batch, steps, width]`.
-        dictionary: a `DictionaryMemo`, so that a dictionary that comes again is recognised.
+        dictionary: what is remembered of the feature's earlier batches.
 
     Raises:
         ValueError: if it is a scalar or of no known container or type.
     """
     if isinstance(raw, np.ndarray):
-        return _from_numpy(raw)
+        return _from_numpy(raw, dictionary)
     module = type(raw).__module__.partition(".")[0]
     if module == "pyarrow":
         return _from_arrow(raw, dictionary)
@@ -121,23 +123,7 @@ def read_entries(raw: Any, dictionary: Any = None) -> Entries:
     return _from_numpy(np.asarray(raw))
 
 
-class DictionaryMemo:
-    """Remembers the last dictionary of a dictionary-encoded column, so that later batches give the same `Text` object."""
-
-    def __init__(self) -> None:
-        self._last: tuple[Any, Any, Any] = (None, None, None)
-
-    def values_of(self, token: Any, owner: Any, read: Any) -> Any:
-        """`read()`, or what it gave for the same token before; `owner` is kept alive so that the token stays its own."""
-        last = self._last
-        if last[0] == token:
-            return last[2]
-        values = read()
-        self._last = (token, owner, values)
-        return values
-
-
-def _from_numpy(array: np.ndarray) -> Entries:
+def _from_numpy(array: np.ndarray, dictionary: DictionaryMemo | None = None) -> Entries:
     if array.ndim == 0:
         raise InputDataError(f"given a scalar ({array!r}), expected one value or list of values for each row. Shape it [batch].")
     kind = array.dtype.kind
@@ -145,9 +131,10 @@ def _from_numpy(array: np.ndarray) -> Entries:
     if kind in "iufb":
         return Entries(array.reshape(-1), shape)
     if kind in "SU":
-        return Entries(text_from_numpy(array), shape)
+        found = None if dictionary is None else _encoded_fixed(array, dictionary)
+        return Entries(text_from_numpy(array), shape) if found is None else Entries(found[0], shape, codes=found[1])
     if kind == "O":
-        return _from_objects(array, shape)
+        return _from_objects(array, shape, dictionary)
     if kind == "T":
         return Entries(text_from_objects(array.astype(object)), shape)
     if kind == "V":  # bfloat16 and the other small floats of ml_dtypes
@@ -155,11 +142,23 @@ def _from_numpy(array: np.ndarray) -> Entries:
     raise InputDataError(f"given an array of {array.dtype}, expected strings or numbers. Convert dates to numbers or strings first.")
 
 
-def _from_objects(array: np.ndarray, shape: tuple[int, ...]) -> Entries:
+def _encoded_fixed(array: np.ndarray, dictionary: DictionaryMemo) -> tuple[Any, np.ndarray] | None:
+    """NumPy's fixed-width strings as values and codes: Arrow compares their memory as it is, and only the values are decoded."""
+    import pyarrow as pa
+
+    flat = np.ascontiguousarray(array.reshape(-1))
+    kind = flat.dtype
+    if not kind.itemsize:
+        return None
+    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(kind.itemsize), len(flat), [None, pa.py_buffer(flat)])
+    return dictionary.encode(fixed, lambda v: text_from_numpy(np.frombuffer(v.buffers()[1], kind)[v.offset : v.offset + len(v)]))
+
+
+def _from_objects(array: np.ndarray, shape: tuple[int, ...], dictionary: DictionaryMemo | None) -> Entries:
     import pyarrow as pa
 
     try:
-        entries = _from_arrow(pa.array(array.reshape(-1), from_pandas=True), None)
+        entries = _from_arrow(pa.array(array.reshape(-1), from_pandas=True), dictionary)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
         raise InputDataError(f"given an object array of mixed types, expected one type of value. {e} Convert the column.") from e
     # Cells that are lists make rows of their own length, and an axis more.
@@ -199,7 +198,10 @@ def _from_arrow(array: Any, dictionary: DictionaryMemo | None) -> Entries:
     nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
     shape = (len(array), 1)
     if _is_text(kind):
-        return Entries(text_from_arrow(array), shape, nulls=nulls)
+        encoded = None if dictionary is None else dictionary.encode(array, text_from_arrow)
+        if encoded is None:
+            return Entries(text_from_arrow(array), shape, nulls=nulls)
+        return Entries(encoded[0], shape, codes=encoded[1], nulls=nulls)
     if pa.types.is_dictionary(kind):
         indices, distinct = array.indices, array.dictionary
         if nulls is not None:
@@ -274,7 +276,7 @@ def _from_pandas(series: Any, dictionary: DictionaryMemo | None) -> Entries:
             values, (len(codes), 1), codes=np.where(nulls, 0, codes) if some else codes, nulls=nulls if some else None
         )
     if isinstance(series.dtype, np.dtype):
-        return _from_numpy(series.to_numpy())
+        return _from_numpy(series.to_numpy(), dictionary)
     return _from_arrow(pa.Array.from_pandas(series), dictionary)
 
 
@@ -305,7 +307,7 @@ def _from_splits(splits: list[np.ndarray], flat: Entries) -> Entries:
         shape += (width,)
     inner = flat.shape[1:]
     if inner != (1,):
-        size = int(np.prod(inner))
+        size = math.prod(inner)
         at = (at[:, None] * size + np.arange(size)).reshape(-1)
         shape += inner
     entries = Entries(flat.values, shape, index=at, codes=flat.codes, nulls=flat.nulls, layout="ragged")

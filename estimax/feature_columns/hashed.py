@@ -36,7 +36,7 @@ class HashIds(CategoricalOp):
 def hash_buckets(values: Text | np.ndarray, num_buckets: int) -> np.ndarray:
     """The hash bucket of each string or integer. Shape `[n]`, int64."""
     text = values if isinstance(values, Text) else text_from_integers(values)
-    return buckets(text.fingerprints(), num_buckets)
+    return buckets(text.fingerprints, num_buckets)
 
 
 @register(MODULE)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from estimax.core import HostOp, plain, register
 from estimax.core.errors import InputDataError
-from estimax.feature_columns.entries import DictionaryMemo, Entries, read_entries
+from estimax.feature_columns.dictionaries import DictionaryMemo
+from estimax.feature_columns.entries import Entries, read_entries
 from estimax.feature_columns.text import Text
 
 MODULE = "estimax.feature_columns"
@@ -66,20 +68,9 @@ class CategoricalOp(ColumnOp):
             nothing = np.zeros(entries.count, bool)
             return entries.replace(values=np.zeros(entries.count, np.int64), codes=None).keep(nothing)
         ids = _per_entry(self, entries, self.ids_of)
-        present = self._present(entries) if entries.marks_missing else None
-        found = entries.replace(values=ids, codes=None, nulls=None)
+        found = Entries(ids, entries.shape, entries.index, layout=entries.layout)
+        present = _present(entries) if entries.marks_missing else None
         return found if present is None else found.keep(present)
-
-    def _present(self, entries: Entries) -> np.ndarray | None:
-        """Which entries are there: not null, not '' and not -1; None if all are."""
-        values = entries.values
-        missing = values.lengths == 0 if isinstance(values, Text) else values == -1
-        present = ~missing
-        if entries.codes is not None:
-            present = present[entries.codes] if missing.any() else np.ones(entries.count, bool)
-        if entries.nulls is not None:
-            present = present & ~entries.nulls
-        return None if present.all() else present
 
     def _wrong_kind(self, entries: Entries) -> str:
         expected = {"string": "strings", "integer": "integers"}[self.accepts]
@@ -88,6 +79,16 @@ class CategoricalOp(ColumnOp):
         if entries.kind == "float":
             repair += " (floats, also those that pandas makes of integers with gaps, would silently change ids)"
         return f'column "{self.name}": expected {expected}, given values of type {entries.kind}. {repair}, or see dtype="{other}".'
+
+
+def _present(entries: Entries) -> np.ndarray | None:
+    """Which entries are there: not null, not '' and not -1; None if all are."""
+    values = entries.values
+    missing = values.lengths == 0 if isinstance(values, Text) else values == -1
+    if missing.any():
+        present = ~missing if entries.codes is None else ~missing[entries.codes]
+        return present if entries.nulls is None else present & ~entries.nulls
+    return None if entries.nulls is None else ~entries.nulls
 
 
 def _per_entry(op: Any, entries: Entries, ids_of: Any) -> np.ndarray:
@@ -159,12 +160,12 @@ class PaddedIds(ColumnOp):
         shape = entries.shape
         if self.form == "sequence":
             return _places_in_steps(entries)
-        if self.form == "matrix" and len(shape) > 2 and int(np.prod(shape[1:-1])) != 1:
+        if self.form == "matrix" and len(shape) > 2 and math.prod(shape[1:-1]) != 1:
             raise InputDataError(
                 f'column "{self.name}": given values of shape {list(shape)}, expected [batch, width]. Values with steps need a '
                 "sequence_categorical_column and SequenceFeatures."
             )
-        width = int(np.prod(shape[1:]))
+        width = math.prod(shape[1:])
         if entries.layout == "dense" and width:
             return entries.index, (shape[0], width)
         rows = entries.rows()
@@ -189,7 +190,7 @@ def _places_in_steps(entries: Entries) -> tuple[np.ndarray | None, tuple[int, ..
 def _place(values: Any, dtype: Any, fill: int, place: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     if place is None:
         return values.astype(dtype).reshape(shape)
-    out = np.full(int(np.prod(shape)), fill, dtype)
+    out = np.full(math.prod(shape), fill, dtype)
     out[place] = values
     return out.reshape(shape)
 
@@ -241,7 +242,7 @@ class SequenceLengths(ColumnOp):
 
     def __call__(self, entries: Entries) -> np.ndarray:
         batch, steps = entries.shape[:2]
-        step_size = max(int(np.prod(entries.shape[2:])), 1)
+        step_size = max(math.prod(entries.shape[2:]), 1)
         row, step = np.divmod(entries.positions() // step_size, max(steps, 1))
         lengths = np.zeros(batch, np.int32)
         np.maximum.at(lengths, row, step.astype(np.int32) + 1)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,17 +45,18 @@ class ReadNumbers(ColumnOp):
         }  # fmt: skip
 
     def __call__(self, raw: Any) -> np.ndarray:
+        if isinstance(raw, np.ndarray) and raw.dtype.kind == "f" and raw.shape[1:] == self.shape:
+            return raw.astype(np.float32, copy=False)
         try:
-            entries = _densified(raw)
-            return self._shaped(entries)
+            return self._shaped(_densified(raw))
         except InputDataError as e:
             raise InputDataError(f'Feature "{self.key_in_features}": {e}') from e
 
     def _shaped(self, entries: Entries) -> np.ndarray:
         if entries.kind not in ("integer", "float", "bool"):
             raise InputDataError(f"given {entries.kind} values, expected numbers. Convert the feature, or use a categorical column.")
-        given = int(np.prod(entries.shape[1:]))
-        if given != int(np.prod(self.shape)):
+        given = math.prod(entries.shape[1:])
+        if given != math.prod(self.shape):
             raise InputDataError(
                 f"given values of shape {['batch', *entries.shape[1:]]}, expected {['batch', *self.shape]} as the column's shape says. "
                 f"Give the column shape={entries.shape[1:]}, or repair the feature."
@@ -83,7 +87,7 @@ def _densified(raw: Any) -> Entries:
     if type(raw).__module__.startswith("scipy") and hasattr(raw, "toarray"):
         raw = raw.toarray()
     entries = read_entries(raw)
-    if entries.layout == "sparse" or entries.layout != "dense" and entries.count != int(np.prod(entries.shape)):
+    if entries.layout == "sparse" or entries.layout != "dense" and entries.count != math.prod(entries.shape):
         raise InputDataError(
             f"given {entries.layout} values, expected a dense array: a number for each place. Pad it, or use a sequence_numeric_column."
         )
@@ -98,20 +102,45 @@ class NormalizedNumbers(ColumnOp):
         name: of the column.
         normalizer_fn: the user's function of one array.
         exported: the function as `jax.export` writes it, base64; how it is saved.
+        fingerprint: of what the function computes, so that it is recognised when it is traced again.
         shape, dtype: of the array without the batch.
     """
 
     def __init__(
-        self, name: str, normalizer_fn: Callable | None = None, exported: str | None = None, shape: Sequence[int] = (1,), dtype: str = "float32"
+        self,
+        name: str,
+        normalizer_fn: Callable | None = None,
+        exported: str | None = None,
+        fingerprint: str | None = None,
+        shape: Sequence[int] = (1,),
+        dtype: str = "float32",
     ):
         self.name, self.normalizer_fn, self.exported, self.shape, self.dtype = name, normalizer_fn, exported, tuple(shape), dtype
+        self.fingerprint = self._fingerprint() if fingerprint is None else fingerprint
         self._compiled: Any = None
+
+    @property
+    def key(self) -> str:
+        return f"NormalizedNumbers:{self.fingerprint}"
+
+    def _fingerprint(self) -> str:
+        with jax.ensure_compile_time_eval():
+            traced = jax.make_jaxpr(self.normalizer_fn)(jax.ShapeDtypeStruct((2, *self.shape), self.dtype))  # type: ignore[arg-type]
+        # Functions inside are printed with their addresses, which differ from process to process.
+        text = re.sub(r" at 0x[0-9a-f]+", "", str(traced.jaxpr))
+        digest = hashlib.blake2b(f"{self.name} {text}".encode(), digest_size=8)
+        for constant in traced.consts:
+            digest.update(np.asarray(constant).tobytes())
+        return digest.hexdigest()
 
     def get_config(self) -> dict[str, Any]:
         if self.exported is None:
             with jax.ensure_compile_time_eval():
                 self.exported = base64.b64encode(self._export()).decode()
-        return {"name": self.name, "exported": self.exported, "shape": list(self.shape), "dtype": self.dtype}
+        return {
+            "name": self.name, "exported": self.exported, "fingerprint": self.fingerprint, "shape": list(self.shape),
+            "dtype": self.dtype,
+        }  # fmt: skip
 
     def _export(self) -> bytes:
         from jax import export
@@ -188,7 +217,7 @@ class NumericColumn(DenseColumn):
         if numbers is None or self.normalizer_fn is None:
             return numbers
         dtype = "float32" if self.dtype.startswith("float") else "int32"
-        return HostValue(op=NormalizedNumbers(self.name, self.normalizer_fn, None, self.shape, dtype), inputs=[numbers])
+        return HostValue(op=NormalizedNumbers(self.name, self.normalizer_fn, shape=self.shape, dtype=dtype), inputs=[numbers])
 
     def dense(self, features: FeatureReader, variables: Mapping[str, Variable]) -> jax.Array:
         numbers = self.raw_numbers(features)
@@ -201,7 +230,7 @@ class NumericColumn(DenseColumn):
         """An array that the model computed, in the column's shape."""
         if array.ndim == 1:
             array = array[:, None]
-        if int(np.prod(array.shape[1:])) != self.num_elements:
+        if math.prod(array.shape[1:]) != self.num_elements:
             raise ShapeError(f'column "{self.name}": expected values of shape {["batch", *self.shape]}, given {list(array.shape)}.')
         return array.reshape(array.shape[0], *self.shape)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -86,8 +87,8 @@ class SequenceNumbers(ColumnOp):
         if entries.kind not in ("integer", "float", "bool"):
             raise InputDataError(f'column "{self.name}": given {entries.kind} values, expected numbers.')
         batch = entries.shape[0]
-        width = int(np.prod(entries.shape[1:]))
-        size = int(np.prod(self.shape))
+        width = math.prod(entries.shape[1:])
+        size = math.prod(self.shape)
         steps = -(-width // size)
         if entries.layout != "sparse":
             steps = round_up(steps)
@@ -179,7 +180,7 @@ class SequenceNumericColumn(FeatureColumn, SequenceColumn):
         return jnp.where(found["present"], values, jnp.float32(self.default_value))
 
     def lengths(self, features: FeatureReader) -> HostValue:
-        op = NumberLengths(self.name, int(np.prod(self.shape)))
+        op = NumberLengths(self.name, math.prod(self.shape))
         return HostValue(op=op, inputs=[features.entries(self.key, self.name)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,9 @@ class Text:
         """Some of the strings, in the given order; the bytes are shared."""
         return Text(self.data, self.starts[rows], self.lengths[rows])
 
+    @functools.cached_property
     def fingerprints(self) -> np.ndarray:
-        """The FarmHash fingerprint of each string. Shape `[n]`, uint64."""
+        """The FarmHash fingerprint of each string, made once for all columns that read it. Shape `[n]`, uint64."""
         return fingerprint64(self.data, self.starts, self.lengths)
 
     def tolist(self) -> list[bytes]:
@@ -72,6 +74,8 @@ def text_from_arrow(array: Any) -> Text:
     """A column from a pyarrow array of strings or bytes; a null becomes an empty string. The bytes are not copied."""
     import pyarrow as pa
 
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
     kind = array.type
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind) or pa.types.is_fixed_size_binary(kind):
         array = array.cast(pa.large_binary())

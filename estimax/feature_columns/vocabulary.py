@@ -79,7 +79,7 @@ class StringVocabulary:
 
     def __init__(self, entries: Text):
         self._entries = entries
-        fingerprints = entries.fingerprints()
+        fingerprints = entries.fingerprints
         repeated = first_repeated(fingerprints)
         if repeated is not None:
             raise InputDataError(f"the entry {entries[np.array([repeated])].tolist()[0]!r} is repeated. Remove all but one of them.")
@@ -92,7 +92,7 @@ class StringVocabulary:
 
     def find(self, strings: Text) -> tuple[np.ndarray, np.ndarray]:
         """Ids, -1 where unknown, and the fingerprints of the strings. Shapes `[n]`."""
-        fingerprints = strings.fingerprints()
+        fingerprints = strings.fingerprints
         ids = self._table.find(fingerprints)
         if not len(ids):
             return ids, fingerprints

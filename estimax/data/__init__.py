@@ -3,9 +3,20 @@
 from estimax.data.batches import Batches, as_batches, check_batch, empty_input
 from estimax.data.dataset import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
 from estimax.data.errors import DataError, DataLossError, EmptyDatasetError, InvalidDataError, WorkerError
+from estimax.data.example import Example, Feature, SequenceExample, bytes_feature, float_feature, int64_feature
+from estimax.data.features import (
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    RaggedFeature,
+    SparseFeature,
+    VarLenFeature,
+)
 from estimax.data.input_fns import numpy_input_fn, pandas_input_fn
 from estimax.data.iterator import Iterator
+from estimax.data.parsing import parse_example, parse_single_example
 from estimax.data.prefetch import AUTOTUNE
+from estimax.data.records import TFRecordWriter, tf_record_iterator
+from estimax.data.sequences import parse_sequence_example, parse_single_sequence_example
 from estimax.data.specs import DatasetSpec, RaggedTensorSpec, SparseTensorSpec, TensorSpec
 from estimax.data.values import RaggedTensor, SparseTensor
 
@@ -17,19 +28,36 @@ __all__ = [
     "Dataset",
     "DatasetSpec",
     "EmptyDatasetError",
+    "Example",
+    "Feature",
+    "FixedLenFeature",
+    "FixedLenSequenceFeature",
     "INFINITE_CARDINALITY",
     "InvalidDataError",
     "Iterator",
+    "RaggedFeature",
     "RaggedTensor",
     "RaggedTensorSpec",
+    "SequenceExample",
+    "SparseFeature",
     "SparseTensor",
     "SparseTensorSpec",
+    "TFRecordWriter",
     "TensorSpec",
     "UNKNOWN_CARDINALITY",
+    "VarLenFeature",
     "WorkerError",
     "as_batches",
+    "bytes_feature",
     "check_batch",
     "empty_input",
+    "float_feature",
+    "int64_feature",
     "numpy_input_fn",
     "pandas_input_fn",
+    "parse_example",
+    "parse_sequence_example",
+    "parse_single_example",
+    "parse_single_sequence_example",
+    "tf_record_iterator",
 ]

@@ -4,6 +4,17 @@ from estimax.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, S
 from estimax.layers.attention import AdditiveAttention, Attention, GroupedQueryAttention, GroupQueryAttention, MultiHeadAttention
 from estimax.layers.base import Layer
 from estimax.layers.batch_normalization import BatchNormalization
+from estimax.layers.borders import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
 from estimax.layers.convolution import Conv1D, Conv2D, Conv3D
 from estimax.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from estimax.layers.dense import Dense
@@ -19,6 +30,20 @@ from estimax.layers.dropout import (
 )
 from estimax.layers.einsum_dense import EinsumDense
 from estimax.layers.embedding import Embedding, ReversibleEmbedding
+from estimax.layers.global_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
 from estimax.layers.identity import ActivityRegularization, Identity, Lambda, Masking
 from estimax.layers.input_layer import Input, InputLayer
 from estimax.layers.input_spec import InputSpec
@@ -42,6 +67,8 @@ from estimax.layers.merging import (
 )
 from estimax.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from estimax.layers.operation import Operation
+from estimax.layers.pooling import AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxPooling1D, MaxPooling2D, MaxPooling3D
+from estimax.layers.preprocessing import CategoryEncoding, Discretization, Normalization
 from estimax.layers.recurrent import (
     GRU,
     LSTM,
@@ -61,15 +88,29 @@ from estimax.layers.symbolic import KerasTensor, is_symbolic
 from estimax.layers.wrapper import SpectralNormalization, TimeDistributed, Wrapper
 
 __all__ = [
+    "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AdditiveAttention",
     "AlphaDropout",
     "Attention",
     "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -80,19 +121,27 @@ __all__ = [
     "ConvLSTM1D",
     "ConvLSTM2D",
     "ConvLSTM3D",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
-    "ELU",
     "EinsumDense",
     "Embedding",
     "Flatten",
-    "GRU",
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
     "GroupedQueryAttention",
@@ -101,22 +150,24 @@ __all__ = [
     "InputLayer",
     "InputSpec",
     "KerasTensor",
-    "LSTM",
     "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
     "Maximum",
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
+    "Normalization",
     "Operation",
     "PReLU",
     "Permute",
     "RMSNormalization",
-    "RNN",
     "ReLU",
     "RepeatVector",
     "Reshape",
@@ -134,7 +185,13 @@ __all__ = [
     "Subtract",
     "TimeDistributed",
     "UnitNormalization",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
     "Wrapper",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
     "average",
     "concatenate",

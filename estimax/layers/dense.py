@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from estimax import activations, initializers
-from estimax.core import register
+from estimax.core import Variable, register
 from estimax.layers.base import Layer
 from estimax.layers.identifiers import constraint_of, refuse_quantization, regularizer_of
 from estimax.layers.input_spec import InputSpec, shape_error
+from estimax.layers.lora import LowRank
 
 
 @register("keras.layers")
-class Dense(Layer):
+class Dense(LowRank, Layer):
     """`activation(inputs @ kernel + bias)`.
 
     Args:
@@ -75,12 +76,11 @@ class Dense(Layer):
         self.bias_regularizer = regularizer_of(bias_regularizer)
         self.kernel_constraint = constraint_of(kernel_constraint)
         self.bias_constraint = constraint_of(bias_constraint)
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
+        self.set_lora(lora_rank, lora_alpha)
         self.quantization_config = None
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
-        self.bias = self.lora_kernel_a = self.lora_kernel_b = None
+        self.bias: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         """Creates `kernel` `[features, units]` and `bias` `[units]`."""
@@ -106,35 +106,9 @@ class Dense(Layer):
         if self.lora_rank is not None:
             self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
 
-    def enable_lora(
-        self,
-        rank: int,
-        a_initializer: Any = "he_uniform",
-        b_initializer: Any = "zeros",
-        lora_alpha: float | None = None,
-    ) -> None:
-        """Freezes the kernel and trains a correction of low rank to it.
-
-        Raises:
-            ValueError: if the layer has one already, is not built, or the rank is not positive.
-        """
-        if self.lora_kernel_a is not None or not hasattr(self, "kernel"):
-            state = "has it already" if self.lora_kernel_a is not None else "is not built; call it once first"
-            raise ValueError(f'Dense "{self.name}": enable_lora: the layer {state}.')
-        if rank <= 0:
-            raise ValueError(f"enable_lora: rank: given {rank}, expected a positive integer.")
-        features = self.kernel.shape[0]
-        self.lora_kernel_a = self.add_weight((features, rank), a_initializer, name="lora_kernel_a")
-        self.lora_kernel_b = self.add_weight((rank, self.units), b_initializer, name="lora_kernel_b")
-        self.kernel.trainable = False
-        self.lora_rank, self.lora_alpha = rank, lora_alpha or rank
-
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         """Computes the output."""
-        kernel = self.kernel.value
-        if self.lora_kernel_a is not None:
-            kernel = kernel + (self.lora_alpha / self.lora_rank) * (self.lora_kernel_a.value @ self.lora_kernel_b.value)
-        y = jnp.matmul(inputs, kernel)
+        y = jnp.matmul(inputs, self.corrected_kernel())
         if self.bias is not None:
             y = y + self.bias.value
         return self.activation(y)

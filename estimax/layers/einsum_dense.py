@@ -10,17 +10,18 @@ import jax
 import jax.numpy as jnp
 
 from estimax import activations, initializers
-from estimax.core import register
+from estimax.core import Variable, register
 from estimax.layers.base import Layer
 from estimax.layers.identifiers import constraint_of, refuse_quantization, regularizer_of
 from estimax.layers.input_spec import shape_error
+from estimax.layers.lora import LowRank
 from estimax.layers.symbolic import KerasTensor
 
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
 
 @register("keras.layers")
-class EinsumDense(Layer):
+class EinsumDense(LowRank, Layer):
     """`activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -81,10 +82,9 @@ class EinsumDense(Layer):
         self.bias_regularizer = regularizer_of(bias_regularizer)
         self.kernel_constraint = constraint_of(kernel_constraint)
         self.bias_constraint = constraint_of(bias_constraint)
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
+        self.set_lora(lora_rank, lora_alpha)
         self.quantization_config = None
-        self.bias = self.lora_kernel_a = self.lora_kernel_b = None
+        self.bias: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         """Creates `kernel` and `bias`, of the shapes that the equation says."""
@@ -107,34 +107,9 @@ class EinsumDense(Layer):
         if self.lora_rank is not None:
             self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
 
-    def enable_lora(
-        self,
-        rank: int,
-        a_initializer: Any = "he_uniform",
-        b_initializer: Any = "zeros",
-        lora_alpha: float | None = None,
-    ) -> None:
-        """Freezes the kernel and trains a correction of low rank to it.
-
-        Raises:
-            ValueError: if the layer has one already, is not built, or the rank is not positive.
-        """
-        if self.lora_kernel_a is not None or not hasattr(self, "kernel"):
-            state = "has it already" if self.lora_kernel_a is not None else "is not built; call it once first"
-            raise ValueError(f'EinsumDense "{self.name}": enable_lora: the layer {state}.')
-        if rank <= 0:
-            raise ValueError(f"enable_lora: rank: given {rank}, expected a positive integer.")
-        self.lora_kernel_a = self.add_weight((*self.kernel.shape[:-1], rank), a_initializer, name="lora_kernel_a")
-        self.lora_kernel_b = self.add_weight((rank, self.kernel.shape[-1]), b_initializer, name="lora_kernel_b")
-        self.kernel.trainable = False
-        self.lora_rank, self.lora_alpha = rank, lora_alpha or rank
-
     def call(self, inputs: jax.Array, training: bool | None = None) -> jax.Array:
         """Computes the output."""
-        kernel = self.kernel.value
-        if self.lora_kernel_a is not None:
-            kernel = kernel + (self.lora_alpha / self.lora_rank) * (self.lora_kernel_a.value @ self.lora_kernel_b.value)
-        y = jnp.einsum(self.equation, inputs, kernel)
+        y = jnp.einsum(self.equation, inputs, self.corrected_kernel())
         if self.bias is not None:
             y = y + self.bias.value
         return self.activation(y)

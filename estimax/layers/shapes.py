@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+
+from estimax.layers.input_spec import shape_error
+
 
 def data_format_of(layer: Any, given: Any) -> str:
     """`"channels_last"` for None, else the checked name."""
@@ -33,3 +37,40 @@ def sizes_of(layer: Any, argument: str, given: Any, rank: int, *, at_least: int 
 def spatial_axes(data_format: str, rank: int) -> tuple[int, ...]:
     """The axes of positions of `[batch, ..., channels]` or `[batch, channels, ...]`."""
     return tuple(range(1, rank + 1)) if data_format == "channels_last" else tuple(range(2, rank + 2))
+
+
+def channel_axis(data_format: str) -> int:
+    """The axis of channels."""
+    return -1 if data_format == "channels_last" else 1
+
+
+def channels_of(layer: Any, input_shape: Any, data_format: str) -> int:
+    """The number of channels of an input, which must be known."""
+    channels = input_shape[channel_axis(data_format)]
+    if channels is None:
+        raise shape_error(layer, f"a known size on axis {channel_axis(data_format)}, the channels", tuple(input_shape))
+    return channels
+
+
+def padding_of(layer: Any, given: Any, *, causal: bool = False) -> str:
+    """The checked name of a padding, in lower case."""
+    allowed = ("valid", "same", "causal") if causal else ("valid", "same")
+    name = given.lower() if isinstance(given, str) else given
+    if name not in allowed:
+        raise ValueError(f"{type(layer).__name__}: padding: given {given!r}, expected one of {', '.join(map(repr, allowed))}.")
+    return name
+
+
+def positive(layer: Any, argument: str, given: Any) -> int:
+    """A checked positive integer."""
+    if isinstance(given, bool) or not isinstance(given, int) or given <= 0:
+        raise ValueError(f"{type(layer).__name__}: {argument}: given {given!r}, expected a positive integer.")
+    return given
+
+
+def dimension_numbers(data_format: str, rank: int, *, transposed: bool = False) -> jax.lax.ConvDimensionNumbers:
+    """What each axis of input, kernel `[..., in, out]` (or `[..., out, in]`) and output means, for `jax.lax`."""
+    positions = tuple(range(2, rank + 2))
+    axes = (0, rank + 1, *range(1, rank + 1)) if data_format == "channels_last" else (0, 1, *positions)
+    kernel = (rank, rank + 1, *range(rank)) if transposed else (rank + 1, rank, *range(rank))
+    return jax.lax.ConvDimensionNumbers(axes, kernel, axes)

@@ -64,7 +64,7 @@ def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         >>> categorical_accuracy([[0, 1], [0, 1]], [[0.1, 0.9], [0.9, 0.1]]).tolist()
         [1.0, 0.0]
     """
-    return (jnp.argmax(y_true, axis=-1) == jnp.argmax(y_pred, axis=-1)).astype(jnp.float32)
+    return (jnp.argmax(jnp.asarray(y_true), axis=-1) == jnp.argmax(jnp.asarray(y_pred), axis=-1)).astype(jnp.float32)
 
 
 def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
@@ -82,7 +82,7 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Arr
         [1.0, 0.0]
     """
     y_pred = jnp.asarray(y_pred)
-    return (_class_numbers(y_true, y_pred) == jnp.argmax(y_pred, axis=-1)).astype(jnp.float32)
+    return (_class_numbers(y_true, y_pred) == jnp.argmax(jnp.asarray(y_pred), axis=-1)).astype(jnp.float32)
 
 
 def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> jax.Array:
@@ -100,7 +100,7 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
         >>> top_k_categorical_accuracy([[0, 1, 0]], [[0.5, 0.3, 0.2]], k=2).tolist()
         [1.0]
     """
-    return _in_top_k(jnp.argmax(y_true, axis=-1), jnp.asarray(y_pred), k)
+    return _in_top_k(jnp.argmax(jnp.asarray(y_true), axis=-1), jnp.asarray(y_pred), k)
 
 
 def sparse_top_k_categorical_accuracy(

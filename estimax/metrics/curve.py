@@ -115,7 +115,7 @@ class AUC(_Curve):
     def build(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if self.variables:
             return
-        shape = jnp.shape(y_pred)
+        shape = np.shape(y_pred)
         if len(shape) != 2:
             raise errors.ShapeError(f"AUC: given y_pred {shape}, expected [batch, labels] with multi_label=True.")
         self._add_counts((self.num_thresholds, shape[1]))

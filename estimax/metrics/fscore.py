@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from estimax.core import errors, register
@@ -63,10 +64,10 @@ class FBetaScore(Metric):
     def build(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if self.variables:
             return
-        shape = jnp.shape(y_pred)
-        if len(shape) != 2 or len(jnp.shape(y_true)) != 2:
+        shape = np.shape(y_pred)
+        if len(shape) != 2 or len(np.shape(y_true)) != 2:
             raise errors.ShapeError(
-                f"{type(self).__name__}: given y_true {jnp.shape(y_true)} and y_pred {shape}, expected [batch, classes] for "
+                f"{type(self).__name__}: given y_true {np.shape(y_true)} and y_pred {shape}, expected [batch, classes] for "
                 "both. One-hot encode class numbers first."
             )
         shape = () if self.average == "micro" else shape[1:]

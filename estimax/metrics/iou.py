@@ -70,8 +70,8 @@ class IoU(Metric):
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Adds a batch of classes, or of one-hot targets and scores; see the constructor."""
-        y_true = jnp.asarray(y_true) if self.sparse_y_true else jnp.argmax(y_true, axis=self.axis)
-        y_pred = jnp.asarray(y_pred) if self.sparse_y_pred else jnp.argmax(y_pred, axis=self.axis)
+        y_true = jnp.asarray(y_true) if self.sparse_y_true else jnp.argmax(jnp.asarray(y_true), axis=self.axis)
+        y_pred = jnp.asarray(y_pred) if self.sparse_y_pred else jnp.argmax(jnp.asarray(y_pred), axis=self.axis)
         weight = jnp.ones((), self.dtype) if sample_weight is None else jnp.asarray(sample_weight).astype(self.dtype)
         weight = weight.reshape(-1) if weight.size == y_true.size else from_the_left(weight, y_true.ndim)
         weight = weight if weight.size == y_true.size else jnp.broadcast_to(weight, y_true.shape)

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from estimax.core import deserialize, errors, register, serialize, snake_case
@@ -137,8 +138,8 @@ class MeanTensor(Metric):
 
     def build(self, values: Any, sample_weight: Any = None) -> None:
         if not self.variables:
-            self.total = self.add_variable(jnp.shape(values), "zeros", name="total")
-            self.count = self.add_variable(jnp.shape(values), "zeros", name="count")
+            self.total = self.add_variable(np.shape(values), "zeros", name="total")
+            self.count = self.add_variable(np.shape(values), "zeros", name="count")
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Adds an array, whose weights broadcast to its shape."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from estimax.core import errors, formulas, register
@@ -224,10 +225,10 @@ class R2Score(Metric):
     def build(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if len(self.variables) > 1:
             return
-        shape = jnp.shape(y_pred)
-        if len(shape) != 2 or len(jnp.shape(y_true)) not in (1, 2):
+        shape = np.shape(y_pred)
+        if len(shape) != 2 or len(np.shape(y_true)) not in (1, 2):
             raise errors.ShapeError(
-                f"R2Score: given y_true {jnp.shape(y_true)} and y_pred {shape}, expected [batch, outputs] for both."
+                f"R2Score: given y_true {np.shape(y_true)} and y_pred {shape}, expected [batch, outputs] for both."
             )
         self.squared_sum = self.add_variable(shape[1:], "zeros", name="squared_sum")
         self.sum = self.add_variable(shape[1:], "zeros", name="sum")

@@ -17,7 +17,7 @@ def linear(x: ArrayLike) -> jax.Array:
         >>> linear([1.0, -2.0]).tolist()
         [1.0, -2.0]
     """
-    return jnp.asarray(x)
+    return x if isinstance(x, jax.Array) else jnp.asarray(x)
 
 
 def relu(
@@ -214,5 +214,5 @@ def sparse_sigmoid(x: ArrayLike) -> jax.Array:
 
 
 def _floating(x: ArrayLike) -> jax.Array:
-    x = jnp.asarray(x)
+    x = x if isinstance(x, jax.Array) else jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(jnp.result_type(float))

@@ -359,13 +359,13 @@ class Layer:
 
     def _cast(self, x: Any) -> Any:
         """An argument as a device array in the compute dtype, where it is one."""
-        if isinstance(x, (jax.Array, np.ndarray, np.generic, float)):
+        if isinstance(x, jax.Array):  # first and without asarray: this is the usual case, and eager calls must be cheap
+            return x.astype(self.compute_dtype) if self._needs_cast(x) else x
+        if isinstance(x, (np.ndarray, np.generic, float)):
             if isinstance(x, np.ndarray) and x.dtype.kind in "OSUMm":
                 return x
             x = jnp.asarray(x)
-            if self.autocast and x.dtype != self.compute_dtype and is_float(x.dtype):
-                x = x.astype(self.compute_dtype)
-            return x
+            return x.astype(self.compute_dtype) if self._needs_cast(x) else x
         if isinstance(x, Variable):
             return self._cast(x.value)
         if isinstance(x, dict):
@@ -374,6 +374,9 @@ class Layer:
             items = [self._cast(v) for v in x]
             return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
         return x
+
+    def _needs_cast(self, x: jax.Array) -> bool:
+        return self.autocast and x.dtype != self.dtype_policy.compute_dtype and is_float(x.dtype)
 
     def _convert_first(self, x: Any) -> Any:
         """The first argument: plain nested lists of numbers are arrays there."""
@@ -385,7 +388,8 @@ class Layer:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Builds the layer if needed and computes; on symbolic inputs adds a node to the graph."""
-        if symbolic_leaves(args) or (kwargs and symbolic_leaves(kwargs)):
+        plain = len(args) == 1 and isinstance(args[0], jax.Array)
+        if not plain and symbolic_leaves(args) or (kwargs and symbolic_leaves(kwargs)):
             return self._call_symbolic(args, kwargs)
         frame = current_frame()
         if frame is None:
@@ -397,7 +401,10 @@ class Layer:
         info = _call_info(type(self))
         if args:
             given_first = args[0]
-            args = (self._convert_first(given_first), *map(self._cast, args[1:]))
+            if isinstance(given_first, jax.Array):
+                args = (self._cast(given_first), *map(self._cast, args[1:]))
+            else:
+                args = (self._convert_first(given_first), *map(self._cast, args[1:]))
         else:
             given_first = None
         kwargs = {k: self._cast(v) for k, v in kwargs.items()} if kwargs else {}
@@ -455,7 +462,7 @@ class Layer:
         first = mask_tree(given_first)
         if all(m is None for m in jax.tree.leaves(first, is_leaf=lambda m: m is None)):
             first = None
-        if info.mask and "mask" not in kwargs and first is not None and info.names.index("mask") >= len(args):
+        if info.mask and "mask" not in kwargs and first is not None and "mask" not in info.names[: len(args)]:
             kwargs["mask"] = first
         for argument, mask_name in info.masks:
             position = info.names.index(argument)

@@ -64,7 +64,7 @@ class Metric:
         shape: Sequence[int] = (),
         initializer: str | Callable = "zeros",
         dtype: Any = None,
-        name: str = "variable",
+        name: str | None = None,
     ) -> Variable:
         """A new variable of the metric.
 
@@ -72,7 +72,7 @@ class Metric:
             shape: of the array.
             initializer: `"zeros"`, `"ones"` or a function `(shape, dtype)`.
             dtype: of the array; by default the metric's.
-            name: of the variable, unique within the metric.
+            name: of the variable, without slashes.
 
         Raises:
             RuntimeError: if the subclass did not call `super().__init__`.
@@ -88,7 +88,7 @@ class Metric:
                 f'Metric "{self.name}": given initializer={initializer!r}, expected "zeros", "ones" or a function '
                 "(shape, dtype) such as estimax.initializers.Constant(1.0)."
             )
-        shape, dtype = tuple(shape), standardize_dtype(dtype or self.dtype)
+        shape, dtype, name = tuple(shape), standardize_dtype(dtype or self.dtype), name or "variable"
         with name_scope(self.name.replace("/", "_")):
             variable = Variable(make, shape, dtype, trainable=False, name=name, kind="metrics")
         key = first_free(name, self._added)
@@ -101,7 +101,7 @@ class Metric:
         shape: Sequence[int] = (),
         initializer: str | Callable = "zeros",
         dtype: Any = None,
-        name: str = "variable",
+        name: str | None = None,
     ) -> Variable:
         """The older name of `add_variable`."""
         return self.add_variable(shape, initializer, dtype, name)
@@ -143,7 +143,7 @@ class Metric:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Adds a batch and gives the result so far."""
         self.update_state(*args, **kwargs)
-        return self.result()
+        return _arrays(self.result())
 
     # -- the same as pure functions ----------------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class Metric:
     def result_of(self, totals: Mapping[str, jax.Array]) -> Any:
         """The result for given values of the variables; pure."""
         with self._bound(totals):
-            return self.result()
+            return _arrays(self.result())
 
     @property
     def takes_weights(self) -> bool:
@@ -231,6 +231,11 @@ class Metric:
 
     def _bound(self, totals: Mapping[str, jax.Array]) -> _Bound:
         return _Bound(self, totals)
+
+
+def _arrays(result: Any) -> Any:
+    """A result in which a variable stands for its value, as arrays."""
+    return jax.tree.map(lambda x: x.value if isinstance(x, Variable) else x, result)
 
 
 class _Bound:

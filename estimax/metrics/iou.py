@@ -191,7 +191,7 @@ class OneHotIoU(IoU):
         axis: the axis of the classes.
 
     Example:
-        >>> print(OneHotIoU(2, [0])([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]]))
+        >>> print(OneHotIoU(2, [0])([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]]).round(4))
         1.0
 
     Reference: `keras.metrics.OneHotIoU`.
@@ -226,7 +226,7 @@ class OneHotMeanIoU(IoU):
         axis: the axis of the classes.
 
     Example:
-        >>> print(OneHotMeanIoU(2)([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]]))
+        >>> print(OneHotMeanIoU(2)([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]]).round(4))
         1.0
 
     Reference: `keras.metrics.OneHotMeanIoU`.

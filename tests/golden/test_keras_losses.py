@@ -77,5 +77,6 @@ def check_error(case: dict, arrays: dict[str, np.ndarray]) -> None:
             build(case["config"], arrays)
         return
     loss = build(case["config"], arrays)
+    inputs = [golden.build_keras(case[key], lambda name: getattr(losses, name), arrays) for key in ("y_true", "y_pred")]
     with pytest.raises((ValueError, TypeError)):
-        loss(arrays[case["y_true"]["array"]], arrays[case["y_pred"]["array"]])
+        loss(*inputs)

@@ -156,6 +156,10 @@ def test_names_that_keras_knows() -> None:
         ),
         (lambda: losses.SparseCategoricalCrossentropy()(ONE_HOT, PROBABILITIES), "Use categorical_crossentropy"),
         (lambda: losses.BinaryCrossentropy()(np.zeros((2, 1)), np.zeros((2, 3))), "as many units"),
+        (
+            lambda: losses.Huber()(np.zeros((2, 3)), np.zeros((2, 2))),
+            r"huber: given y_true \(2, 3\) and y_pred \(2, 2\)",
+        ),
         (lambda: losses.CTC()(np.zeros(2), np.zeros((2, 3, 4))), r"labels \[batch, labels\]"),
     ],
 )

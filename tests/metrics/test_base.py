@@ -51,6 +51,23 @@ def test_a_user_metric_eager_and_compiled() -> None:
     assert metric.result() == -np.inf
 
 
+def test_a_variable_as_the_result() -> None:
+    class Total(metrics.Metric):
+        def __init__(self):
+            super().__init__()
+            self.total = self.add_weight(name="total", initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.total.assign_add(jnp.sum(y_pred))
+
+        def result(self):
+            return self.total
+
+    metric = Total()
+    totals = jax.jit(metric.updated_totals)(metric.initial_totals(), np.zeros(2), np.ones(2))
+    assert isinstance(metric.result_of(totals), jax.Array) and metric.result_of(totals) == 2.0
+
+
 def test_metrics_inside_a_metric() -> None:
     metric = Both()
     y_true, y_pred = jnp.array([[1.0], [2.0]]), jnp.array([[2.0], [4.0]])

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from estimax.core.formulas.shapes import EPSILON, same_rank
+from estimax.core.formulas.shapes import EPSILON, pair
 
 
 def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
@@ -25,9 +25,8 @@ def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
 
     Reference: Kullback and Leibler, "On information and sufficiency", 1951.
     """
-    y_pred = jnp.asarray(y_pred)
-    y_true = jnp.clip(jnp.asarray(y_true, y_pred.dtype), EPSILON, 1)
-    y_pred = jnp.clip(y_pred, EPSILON, 1)
+    y_true, y_pred = pair(y_true, y_pred, "kl_divergence")
+    y_true, y_pred = jnp.clip(y_true, EPSILON, 1), jnp.clip(y_pred, EPSILON, 1)
     return jnp.sum(y_true * jnp.log(y_true / y_pred), axis=-1)
 
 
@@ -45,6 +44,5 @@ def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         >>> poisson([[0.0]], [[2.0]]).tolist()
         [2.0]
     """
-    y_pred = jnp.asarray(y_pred)
-    y_true, y_pred = same_rank(jnp.asarray(y_true, y_pred.dtype), y_pred)
+    y_true, y_pred = pair(y_true, y_pred, "poisson")
     return jnp.mean(y_pred - y_true * jnp.log(y_pred + EPSILON), axis=-1)

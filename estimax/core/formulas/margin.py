@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from estimax.core.formulas.shapes import pair
+
 
 def hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Mean of `max(1 - y_true * y_pred, 0)` over the last axis.
@@ -57,15 +59,13 @@ def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         >>> categorical_hinge([[0.0, 1.0]], [[0.5, 0.75]]).tolist()
         [0.75]
     """
-    y_pred = jnp.asarray(y_pred)
-    y_true = jnp.asarray(y_true, y_pred.dtype)
+    y_true, y_pred = pair(y_true, y_pred, "categorical_hinge")
     right = jnp.sum(y_true * y_pred, axis=-1)
     wrong = jnp.max((1.0 - y_true) * y_pred, axis=-1)
     return jnp.maximum(wrong - right + 1.0, 0.0)
 
 
 def _signs(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    y_pred = jnp.asarray(y_pred)
-    y_true = jnp.asarray(y_true, y_pred.dtype)
+    y_true, y_pred = pair(y_true, y_pred, "hinge")
     is_binary = jnp.all((y_true == 0) | (y_true == 1))
     return jnp.where(is_binary, 2.0 * y_true - 1.0, y_true), y_pred

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from estimax.core.formulas.shapes import EPSILON, same_rank
+from estimax.core.formulas.shapes import EPSILON, pair
 
 
 def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
@@ -28,7 +28,7 @@ def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         >>> mean_squared_error([[0.0, 1.0]], [[2.0, 1.0]]).tolist()
         [2.0]
     """
-    y_true, y_pred = _numbers(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, "mean_squared_error")
     return jnp.mean(jnp.square(y_true - y_pred), axis=-1)
 
 
@@ -46,7 +46,7 @@ def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         >>> mean_absolute_error([[0.0, 1.0]], [[2.0, 1.0]]).tolist()
         [1.0]
     """
-    y_true, y_pred = _numbers(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, "mean_absolute_error")
     return jnp.mean(jnp.abs(y_true - y_pred), axis=-1)
 
 
@@ -64,7 +64,7 @@ def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.
         >>> mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]]).tolist()
         [25.0]
     """
-    y_true, y_pred = _numbers(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, "mean_absolute_percentage_error")
     return 100.0 * jnp.mean(jnp.abs((y_true - y_pred) / jnp.maximum(jnp.abs(y_true), EPSILON)), axis=-1)
 
 
@@ -82,7 +82,7 @@ def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.
         >>> mean_squared_logarithmic_error([[3.0]], [[3.0]]).tolist()
         [0.0]
     """
-    y_true, y_pred = _numbers(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, "mean_squared_logarithmic_error")
     log_pred = jnp.log(jnp.maximum(y_pred, EPSILON) + 1.0)
     log_true = jnp.log(jnp.maximum(y_true, EPSILON) + 1.0)
     return jnp.mean(jnp.square(log_pred - log_true), axis=-1)
@@ -105,7 +105,7 @@ def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> jax.Array
 
     Reference: Huber, "Robust estimation of a location parameter", 1964.
     """
-    y_true, y_pred = _numbers(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, "huber")
     error = y_pred - y_true
     size = jnp.abs(error)
     return jnp.mean(jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * delta**2), axis=-1)
@@ -125,12 +125,7 @@ def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         >>> print(round(float(log_cosh([[0.0]], [[1000.0]])[0]), 2))
         999.31
     """
-    y_true, y_pred = _numbers(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, "log_cosh")
     error = y_pred - y_true
     # cosh would overflow: log(cosh(e)) = e + log(1 + exp(-2 e)) - log(2).
     return jnp.mean(error + jax.nn.softplus(-2.0 * error) - math.log(2.0), axis=-1)
-
-
-def _numbers(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    y_pred = jnp.asarray(y_pred)
-    return same_rank(jnp.asarray(y_true, y_pred.dtype), y_pred)

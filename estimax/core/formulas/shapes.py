@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from estimax.core import errors
 
 EPSILON = 1e-7  # Keras's fuzz factor (`keras.config.epsilon`), where a probability or a denominator must not be 0.
 
@@ -27,3 +32,25 @@ def same_rank(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 def from_the_left(x: jax.Array, ndim: int) -> jax.Array:
     """`x` with axes of length 1 added at the end up to `ndim` axes, so that it broadcasts along leading axes."""
     return x.reshape(x.shape + (1,) * (ndim - x.ndim)) if x.ndim < ndim else x
+
+
+def pair(y_true: ArrayLike, y_pred: ArrayLike, owner: str) -> tuple[jax.Array, jax.Array]:
+    """Targets and predictions as arrays of the predictions' dtype and of the same rank.
+
+    Raises:
+        ShapeError: if their shapes do not fit.
+
+    Example:
+        >>> [x.shape for x in pair([1, 2], [[0.5], [0.5]], "loss")]
+        [(2, 1), (2, 1)]
+    """
+    y_pred = jnp.asarray(y_pred)
+    y_true, y_pred = same_rank(jnp.asarray(y_true, y_pred.dtype), y_pred)
+    try:
+        np.broadcast_shapes(y_true.shape, y_pred.shape)
+    except ValueError:
+        raise errors.ShapeError(
+            f"{owner}: given y_true {y_true.shape} and y_pred {y_pred.shape}, expected the same shape. Give the last layer "
+            "as many units as a target has values."
+        ) from None
+    return y_true, y_pred

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from estimax.core.formulas.shapes import same_rank
+from estimax.core.formulas.shapes import pair
 
 
 def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> jax.Array:
@@ -24,8 +24,7 @@ def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> j
         >>> cosine_similarity([[2.0, 0.0]], [[3.0, 0.0]]).tolist()
         [-1.0]
     """
-    y_pred = jnp.asarray(y_pred)
-    y_true, y_pred = same_rank(jnp.asarray(y_true, y_pred.dtype), y_pred)
+    y_true, y_pred = pair(y_true, y_pred, "cosine_similarity")
     return -jnp.sum(_unit(y_true, axis) * _unit(y_pred, axis), axis=axis)
 
 

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from estimax.core import register
-from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.optimizer import Hyper, Optimizer, Slots
+from estimax.optimizers.options import Options, OptionsButDecay
 from estimax.optimizers.rows import IdleStep
 
 
@@ -110,8 +111,8 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[OptionsButDecay],
     ):
         if weight_decay is None:
             raise ValueError(f"{type(self).__name__}: weight_decay: given None, expected a number. Use Adam for none.")
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options)  # type: ignore[misc]
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -148,14 +147,3 @@ def clip_by_global_norm(
         return None if t is None else _like(t, _values(t) * scale.astype(_values(t).dtype))
 
     return [scaled(t) for t in t_list], norm
-
-
-def check_clip_arguments(owner: str, **limits: float | None) -> None:
-    """Refuses limits that are not positive, and more than one kind of norm.
-
-    Raises:
-        ValueError: for such arguments.
-    """
-    for name, limit in limits.items():
-        if limit is not None and not (limit > 0 and math.isfinite(limit)):
-            raise ValueError(f"{owner}: {name}: given {limit!r}, expected a positive number or None.")

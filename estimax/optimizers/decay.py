@@ -147,7 +147,11 @@ def piecewise_constant(x: ArrayLike | None, boundaries: Sequence[float], values:
 
 
 def cosine_decay(
-    learning_rate: float, global_step: ArrayLike | None = None, decay_steps: float = 1, alpha: float = 0.0, name: str | None = None
+    learning_rate: float,
+    global_step: ArrayLike | None = None,
+    decay_steps: float = 1,
+    alpha: float = 0.0,
+    name: str | None = None,
 ) -> Any:
     """Half a cosine wave down to `alpha * learning_rate`; see `schedules.CosineDecay`.
 
@@ -327,6 +331,14 @@ def noisy_linear_cosine_decay(
     Reference: tf.compat.v1.train.noisy_linear_cosine_decay.
     """
     schedule = LinearCosineDecay(
-        learning_rate, decay_steps, num_periods, alpha, beta, initial_variance, variance_decay, seed, name or "NoisyLinearCosineDecay"
+        learning_rate,
+        decay_steps,
+        num_periods,
+        alpha,
+        beta,
+        initial_variance,
+        variance_decay,
+        seed,
+        name or "NoisyLinearCosineDecay",
     )
     return _at(schedule, global_step)

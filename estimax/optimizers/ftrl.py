@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from estimax.core import register
-from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.optimizer import Hyper, Optimizer, Slots
+from estimax.optimizers.options import Options
 
 
 def check_ftrl(owner: str, **values: float) -> None:
@@ -41,10 +42,10 @@ def ftrl_rule(
     shrunk = grad + 2 * shrinkage * param if shrinkage else grad
     accumulator = slots["accumulator"] + jnp.square(grad)
     linear = slots["linear"] + shrunk - (root(accumulator) - root(slots["accumulator"])) / learning_rate * param
-    l2 = l2 + beta / (2 * learning_rate) if beta else l2
+    strength = l2 + beta / (2 * learning_rate) if beta else l2
     # The maximum keeps XLA from rewriting the two divisions as a reciprocal root, whose last bit on a CPU depends on an
     # element's place in the array: tables trained by rows and densely stay equal.
-    quadratic = jnp.maximum(root(accumulator) / learning_rate + 2 * l2, jnp.finfo(accumulator.dtype).tiny)
+    quadratic = jnp.maximum(root(accumulator) / learning_rate + 2 * strength, jnp.finfo(accumulator.dtype).tiny)
     new = (jnp.clip(linear, -l1, l1) - linear) / quadratic
     return new, {"accumulator": accumulator, "linear": linear}
 

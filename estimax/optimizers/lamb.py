@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from estimax.core import register
-from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.optimizer import Hyper, Optimizer, Slots
+from estimax.optimizers.options import Options
 
 
 @register("keras.optimizers")

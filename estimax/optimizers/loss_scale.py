@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from estimax.core import deserialize, register, serialize
 from estimax.core.gradients import RowGradient
-from estimax.optimizers.optimizer import Gradient, Optimizer, Options, Params, State
+from estimax.optimizers.optimizer import Gradient, Optimizer, Params, State
+from estimax.optimizers.options import Options
 from estimax.optimizers.paths import flatten
 from estimax.optimizers.stateful import StateVariable, state_variables
 
@@ -26,8 +27,7 @@ class LossScaleOptimizer(Optimizer):
         inner_optimizer: the optimizer that takes the steps.
         initial_scale: the first scale.
         dynamic_growth_steps: good steps in a row before the scale is doubled.
-        name: prefix of the names of `variables`.
-        **options: none; they belong to the inner optimizer.
+        **options: `name`; all others belong to the inner optimizer.
 
     Raises:
         TypeError: if `inner_optimizer` is no optimizer.
@@ -51,18 +51,16 @@ class LossScaleOptimizer(Optimizer):
         inner_optimizer: Optimizer,
         initial_scale: float = 2.0**15,
         dynamic_growth_steps: int = 2000,
-        *,
-        name: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[Options],  # type: ignore[misc]
     ):
         if not isinstance(inner_optimizer, Optimizer):
             raise TypeError(f"LossScaleOptimizer: inner_optimizer: given {inner_optimizer!r}, expected an optimizer of estimax.")
         # What a saved config may carry with no effect is let through; all else belongs to the inner optimizer.
-        if given := sorted(k for k, v in options.items() if v not in (None, False) and k != "ema_momentum"):
+        if given := sorted(k for k, v in options.items() if v not in (None, False) and k not in ("name", "ema_momentum")):
             raise ValueError(f"LossScaleOptimizer: given {given}, expected them in the inner optimizer. Pass them there.")
         if unknown := sorted(set(options) - set(Options.__annotations__)):
             raise ValueError(f"LossScaleOptimizer: unknown argument {unknown}. Expected initial_scale or dynamic_growth_steps.")
-        super().__init__(0.0, name=name)
+        super().__init__(0.0, name=options.get("name"))
         if not initial_scale > 0 or not dynamic_growth_steps > 0:
             raise ValueError(
                 f"LossScaleOptimizer: given initial_scale={initial_scale!r}, dynamic_growth_steps={dynamic_growth_steps!r}, "
@@ -71,12 +69,15 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer, self.initial_scale, self.dynamic_growth_steps = inner_optimizer, initial_scale, dynamic_growth_steps
 
     def init(self, params: Any) -> State:
+        params = flatten(params)
+        if set(params) != set(self.variable_paths):
+            self.variable_paths = list(params)
         return {
             "iteration": jnp.zeros((), jnp.int32),
             "step_counter": jnp.zeros((), jnp.int32),
             "dynamic_scale": jnp.asarray(self.initial_scale, jnp.float32),
             "slots": {},
-            "inner": self.inner_optimizer.init(flatten(params)),
+            "inner": self.inner_optimizer.init(params),
         }
 
     def apply(
@@ -158,6 +159,7 @@ class LossScaleOptimizer(Optimizer):
         return self._inner().iterations
 
     def _inner(self) -> Optimizer:
+        self.inner_optimizer.variable_paths = list(self.variable_paths)
         self.inner_optimizer.state = None if self._state is None else self._state["inner"]
         return self.inner_optimizer
 

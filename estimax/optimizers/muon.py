@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from estimax.core import register
 from estimax.optimizers.adam import bias_corrected_rate
-from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.optimizer import Hyper, Optimizer, Slots
+from estimax.optimizers.options import OptionsButDecay
 
 
 @register("keras.optimizers")
@@ -85,9 +86,9 @@ class Muon(Optimizer):
         nesterov: bool = True,
         rms_rate: float | None = 0.2,
         adam_weight_decay: float | None = 0.004,
-        **options: Unpack[Options],
+        **options: Unpack[OptionsButDecay],
     ):
-        super().__init__(learning_rate, weight_decay=weight_decay, **options)  # type: ignore[misc]
+        super().__init__(learning_rate, weight_decay=weight_decay, **options)
         self.adam_beta_1, self.adam_beta_2, self.epsilon = adam_beta_1, adam_beta_2, epsilon
         self.exclude_layers, self.exclude_embeddings = list(exclude_layers or ()), exclude_embeddings
         self.muon_a, self.muon_b, self.muon_c = muon_a, muon_b, muon_c

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-
 from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from estimax.core.gradients import RowGradient
-from estimax.optimizers.optimizer import Optimizer, Options, Params, State
+from estimax.optimizers.optimizer import Optimizer, Params, State
+from estimax.optimizers.options import Options
 from estimax.optimizers.paths import flatten
 
 
@@ -22,8 +22,7 @@ class Optax(Optimizer):
 
     Args:
         tx: the transformation.
-        name: prefix of the names of `variables`.
-        **options: `use_ema`, `ema_momentum`, `ema_overwrite_frequency`, `loss_scale_factor`, `clipnorm` and the like; see
+        **options: `name`, `use_ema`, `ema_momentum`, `ema_overwrite_frequency`, `loss_scale_factor`, `clipnorm` and the like; see
             `Optimizer`. `weight_decay`, `gradient_accumulation_steps` and `rows` are refused: optax has its own.
 
     Raises:
@@ -43,7 +42,7 @@ class Optax(Optimizer):
 
     elementwise = False
 
-    def __init__(self, tx: Any, *, name: str = "optax", **options: Unpack[Options]):
+    def __init__(self, tx: Any, **options: Unpack[Options]):
         if not (hasattr(tx, "init") and hasattr(tx, "update")):
             raise TypeError(f"Optax: given {tx!r}, expected an optax.GradientTransformation, which has init and update.")
         refused = {k: v for k in ("weight_decay", "gradient_accumulation_steps", "rows") if (v := options.get(k)) is not None}
@@ -51,7 +50,8 @@ class Optax(Optimizer):
             raise ValueError(
                 f"Optax: given {refused}, expected none of these. Use optax.add_decayed_weights and optax.MultiSteps; rows are dense."
             )
-        super().__init__(0.0, name=name, **options)
+        options.setdefault("name", "optax")
+        super().__init__(0.0, **options)
         self.tx = tx
 
     def init(self, params: Any) -> State:
@@ -103,5 +103,3 @@ class Optax(Optimizer):
 
     def __repr__(self) -> str:
         return f"Optax({self.tx!r})"
-
-

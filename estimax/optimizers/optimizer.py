@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypedDict
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from estimax.core.gradients import RowGradient
 from estimax.core.names import snake_case
 from estimax.optimizers import rows as row_updates
-from estimax.optimizers.clipping import check_clip_arguments, clip_by_global_norm, clip_by_norm, clip_by_value
+from estimax.optimizers.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from estimax.optimizers.minimize import MinimizeOp
+from estimax.optimizers.options import Options, Rows, check_clipping, check_every, check_rows
 from estimax.optimizers.paths import flatten, unflatten
-from estimax.optimizers.schedules import LearningRateSchedule, as_schedule
-from estimax.optimizers.stateful import StateVariable, apply_to_variables, state_variables
+from estimax.optimizers.schedules import LearningRateSchedule
+from estimax.optimizers.stateful import StatefulDoor, checked_rate
 
 Gradient = jax.Array | RowGradient | None
 Params = dict[str, jax.Array]
 State = dict[str, Any]
 Hyper = dict[str, jax.Array]
 Slots = dict[str, jax.Array]
-Rows = Literal["dense", "catch_up", "lazy"]
 
 
-class Options(TypedDict, total=False):
-    """The keyword arguments that every optimizer takes; see `Optimizer`."""
-
-    weight_decay: float | None
-    clipnorm: float | None
-    clipvalue: float | None
-    global_clipnorm: float | None
-    use_ema: bool
-    ema_momentum: float
-    ema_overwrite_frequency: int | None
-    loss_scale_factor: float | None
-    gradient_accumulation_steps: int | None
-    name: str | None
-    rows: Rows | None
-
-
-class Optimizer:
+class Optimizer(StatefulDoor):
     """Interface of optimizers: pure functions of (gradients, state, params), with an object as their door.
 
     `params` are a flat dictionary path -> array and `state` is a plain nested dictionary of arrays::
@@ -108,41 +91,27 @@ class Optimizer:
                 f"{owner}: unknown argument {sorted(unknown)}. Expected some of: learning_rate, "
                 f"{', '.join((*self.config_names, *Options.__annotations__))}."
             )
-        check_clip_arguments(owner, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
-        given = [n for n, v in {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}.items() if v]
-        if len(given) > 1 and not (self.clips_before_sum and "clipvalue" in given and len(given) == 2):
-            raise ValueError(f"{owner}: given {' and '.join(given)}, expected at most one of the clipping arguments. Drop the others.")
+        check_clipping(
+            owner, two_kinds=self.clips_before_sum, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm
+        )
         if use_ema and not 0 <= ema_momentum <= 1:
             raise ValueError(f"{owner}: ema_momentum: given {ema_momentum}, expected a number in [0, 1].")
-        for key, every in {
-            "ema_overwrite_frequency": ema_overwrite_frequency,
-            "gradient_accumulation_steps": gradient_accumulation_steps,
-        }.items():
-            least = 2 if key == "gradient_accumulation_steps" else 1
-            if every is not None and (not isinstance(every, (int, np.integer)) or isinstance(every, bool) or every < least):
-                raise ValueError(f"{owner}: {key}: given {every!r}, expected an integer of at least {least}, or None.")
-        if rows not in (None, "dense", "catch_up", "lazy"):
-            raise ValueError(f'{owner}: rows: given {rows!r}, expected "dense", "catch_up", "lazy" or None.')
+        check_every(owner, "ema_overwrite_frequency", ema_overwrite_frequency, least=1)
+        check_every(owner, "gradient_accumulation_steps", gradient_accumulation_steps, least=2)
+        check_rows(owner, rows, elementwise=self.elementwise, catches_up=type(self).idle_step is not Optimizer.idle_step)
         self.rows = rows
-        if rows in ("catch_up", "lazy") and not self.elementwise:
-            raise ValueError(f'{owner}: rows: given {rows!r}, expected "dense": its rule needs the whole array. Leave rows out.')
-        if rows == "catch_up" and type(self).idle_step is Optimizer.idle_step:
-            raise ValueError(
-                f'{owner}: rows: given "catch_up", expected "dense" or "lazy": a step of zero gradient of {owner} is no plain '
-                "decay, so missed steps can't be made up for."
-            )
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.name = name or snake_case(owner)
-        self._learning_rate = self._checked_rate(learning_rate)
+        self._learning_rate = checked_rate(owner, learning_rate)
         self._no_decay_paths: set[str] = set()
         self._no_decay_patterns: list[str] = []
         self._state: State | None = None
-        # The order of paths that init saw, for `variables`: jax.jit returns dictionaries sorted.
-        self._paths: tuple[str, ...] = ()
+        # The order in which `variables` lists paths: jax.jit returns dictionaries sorted.
+        self.variable_paths: list[str] = []
         self._compiled: Any = None
 
     # ---- what a concrete optimizer defines ---------------------------------------------------------------------
@@ -199,7 +168,8 @@ class Optimizer:
             The state; see the class.
         """
         params = flatten(params)
-        self._paths = tuple(params)
+        if set(params) != set(self.variable_paths):
+            self.variable_paths = list(params)
         state: State = {"iteration": jnp.zeros((), jnp.int32)}
         if not isinstance(self._learning_rate, LearningRateSchedule):
             state["learning_rate"] = jnp.asarray(self._learning_rate, jnp.float32)
@@ -323,7 +293,9 @@ class Optimizer:
 
     def _checked_gradients(self, grads: Mapping[str, Gradient], params: Params) -> dict[str, jax.Array | RowGradient]:
         if unknown := sorted(set(grads) - set(params)):
-            raise ValueError(f"{self.name}: gradients for {unknown}, which are not in params {sorted(params)[:8]}. Check the paths.")
+            raise ValueError(
+                f"{self.name}: gradients for {unknown}, which are not in params {sorted(params)[:8]}. Check the paths."
+            )
         found = {p: g for p in params if (g := grads.get(p)) is not None}
         if not found:
             raise ValueError(
@@ -332,9 +304,13 @@ class Optimizer:
             )
         for path, g in found.items():
             if tuple(g.shape) != tuple(params[path].shape):
-                raise ValueError(f'{self.name}: gradient of "{path}" has shape {tuple(g.shape)}, expected {tuple(params[path].shape)}.')
+                raise ValueError(
+                    f'{self.name}: gradient of "{path}" has shape {tuple(g.shape)}, expected {tuple(params[path].shape)}.'
+                )
             if g.dtype != params[path].dtype:
-                found[path] = g.with_rows(g.rows.astype(params[path].dtype)) if isinstance(g, RowGradient) else g.astype(params[path].dtype)
+                found[path] = (
+                    g.with_rows(g.rows.astype(params[path].dtype)) if isinstance(g, RowGradient) else g.astype(params[path].dtype)
+                )
         return found
 
     def _rate(self, state: State, iteration: jax.Array) -> jax.Array:
@@ -378,7 +354,9 @@ class Optimizer:
         if by_rows and step is None and self._row_mode() == "dense":
             by_rows = not self.rows_move() and self._decay_of(path, param.ndim) is None
         if by_rows and step is not None:
-            return row_updates.update_rows(rule, grad, param, slots, hyper, catch_up=lambda p, s: self._replayed(path, p, s, state))
+            return row_updates.update_rows(
+                rule, grad, param, slots, hyper, catch_up=lambda p, s: self._replayed(path, p, s, state)
+            )
         if by_rows:
             return row_updates.update_rows(rule, grad, param, slots, hyper)
         dense = grad.to_dense() if isinstance(grad, RowGradient) else grad
@@ -457,125 +435,6 @@ class Optimizer:
             params = params | {p: jnp.where(now, a, params[p]) for p, a in averages.items()}
         return params, state | {"ema": averages}
 
-    # ---- learning rate ------------------------------------------------------------------------------------------
-
-    def _checked_rate(self, value: Any) -> float | LearningRateSchedule:
-        if isinstance(value, Mapping):
-            from estimax.optimizers import schedules
-
-            value = schedules.deserialize(dict(value))
-        if isinstance(value, LearningRateSchedule):
-            return value
-        if callable(value) and not hasattr(value, "dtype"):
-            return as_schedule(value)
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"{type(self).__name__}: learning_rate: given {value!r}, expected a number, a LearningRateSchedule or a "
-                "function of the step."
-            ) from None
-
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate now, also that of a schedule at the step reached. Set it at any time: nothing is compiled again.
-
-        Setting takes effect through `state`, which the engine reads before each step.
-        """
-        if isinstance(self._learning_rate, LearningRateSchedule):
-            return float(self._learning_rate(0 if self._state is None else self._state["iteration"]))
-        return float(np.float32(self._learning_rate) if self._state is None else self._state["learning_rate"])
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        value = self._checked_rate(value)
-        if isinstance(self._learning_rate, LearningRateSchedule) != isinstance(value, LearningRateSchedule):
-            if self._state is not None:
-                raise TypeError(
-                    f"{self.name}: learning_rate: given {value!r} for {self._learning_rate!r}. After training has begun a number "
-                    "can't replace a schedule, nor a schedule a number; make a new optimizer."
-                )
-        self._learning_rate = value
-        if self._state is not None and not isinstance(value, LearningRateSchedule):
-            self._state = self._state | {"learning_rate": jnp.asarray(value, jnp.float32)}
-
-    @property
-    def schedule(self) -> LearningRateSchedule | None:
-        """The schedule of the learning rate, None if it is a number."""
-        return self._learning_rate if isinstance(self._learning_rate, LearningRateSchedule) else None
-
-    # ---- use with variables: eager loops, callbacks, saving -----------------------------------------------------
-
-    @property
-    def state(self) -> State | None:
-        """The state of the object's own door, None before `build`. The engine reads it before each step and sets it after."""
-        return self._state
-
-    @state.setter
-    def state(self, value: State | None) -> None:
-        self._state = value
-
-    @property
-    def built(self) -> bool:
-        """Whether the object has a state."""
-        return self._state is not None
-
-    @property
-    def iterations(self) -> int:
-        """Steps taken: updates, where gradients are accumulated."""
-        return 0 if self._state is None else int(self._state["iteration"]) // (self.gradient_accumulation_steps or 1)
-
-    @property
-    def variables(self) -> list[StateVariable]:
-        """The state as variables with Keras's paths, `adam/dense_kernel_momentum`, in Keras's order."""
-        return state_variables(self)
-
-    def build(self, variables: Iterable[Any]) -> None:
-        """Makes the state for these variables, unless there is one.
-
-        Args:
-            variables: objects with `path` (or `name`), `value` and `assign`.
-        """
-        if self._state is None:
-            self._state = self.init({_path_of(v): v.value for v in variables})
-
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Gradient, Any]]) -> None:
-        """Changes variables by their gradients.
-
-        Args:
-            grads_and_vars: pairs of gradient (or None) and variable.
-
-        Raises:
-            ValueError: if no variable has a gradient.
-
-        Example:
-            >>> from estimax.core import Variable
-            >>> from estimax.optimizers import SGD
-            >>> w = Variable([1.0], name="w")
-            >>> SGD(0.1).apply_gradients([(jnp.array([1.0]), w)])
-            >>> print(w.value)
-            [0.9]
-        """
-        apply_to_variables(self, list(grads_and_vars))
-
-    def exclude_from_weight_decay(self, var_list: Iterable[Any] | None = None, var_names: Iterable[str] | None = None) -> None:
-        """Takes variables out of weight decay; call it before training.
-
-        Args:
-            var_list: variables.
-            var_names: regular expressions, searched in the variables' paths.
-        """
-        self._no_decay_paths |= {_path_of(v) for v in var_list or ()}
-        self._no_decay_patterns += list(var_names or ())
-        self._compiled = None
-
-    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
-        """Sets variables to the values to keep after training; see `finalize`."""
-        if self._state is not None:
-            variables = {_path_of(v): v for v in var_list}
-            for path, value in self.finalize({p: v.value for p, v in variables.items()}, self._state).items():
-                variables[path].assign(value)
-
     # ---- configs ------------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
@@ -608,9 +467,3 @@ class Optimizer:
 
 def _scaled(grad: Any, factor: float) -> Any:
     return grad.with_rows(grad.rows * factor) if isinstance(grad, RowGradient) else grad * factor
-
-
-def _path_of(variable: Any) -> str:
-    if isinstance(variable, str):
-        return variable
-    return getattr(variable, "path", None) or variable.name

@@ -16,7 +16,6 @@ from estimax.core.gradients import RowGradient
 STEP = "row_step"
 
 
-
 @dataclasses.dataclass(frozen=True)
 class IdleStep:
     """What a step of zero gradient does to a row: it shrinks slots, and moves the row by a shrinking amount.

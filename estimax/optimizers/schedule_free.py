@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from estimax.core import register
-from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Params, Slots, State
+from estimax.optimizers.optimizer import Hyper, Optimizer, Params, Slots, State
+from estimax.optimizers.options import Options
 
 
 @register("keras.optimizers")

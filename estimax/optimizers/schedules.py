@@ -210,7 +210,11 @@ class PolynomialDecay(LearningRateSchedule):
         name: str = "PolynomialDecay",
     ):
         _positive(type(self).__name__, "decay_steps", decay_steps)
-        self.initial_learning_rate, self.decay_steps, self.end_learning_rate = initial_learning_rate, decay_steps, end_learning_rate
+        self.initial_learning_rate, self.decay_steps, self.end_learning_rate = (
+            initial_learning_rate,
+            decay_steps,
+            end_learning_rate,
+        )
         self.power, self.cycle, self.name = power, cycle, name
 
     def __call__(self, step: ArrayLike) -> jax.Array:
@@ -268,7 +272,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         if any(isinstance(b, float) for b in self.boundaries):
             step = step.astype(jnp.float32)
         passed = sum(((step > b).astype(jnp.int32) for b in self.boundaries), jnp.zeros(step.shape, jnp.int32))
-        return _float(self.values)[passed]
+        return jnp.asarray(self.values, jnp.float32)[passed]
 
     def get_config(self) -> dict[str, Any]:
         return {"boundaries": self.boundaries, "values": self.values, "name": self.name}

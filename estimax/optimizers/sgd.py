@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from estimax.core import register
-from estimax.optimizers.optimizer import Hyper, Optimizer, Options, Slots
+from estimax.optimizers.optimizer import Hyper, Optimizer, Slots
+from estimax.optimizers.options import Options
 from estimax.optimizers.rows import IdleStep
 
 
@@ -37,9 +38,7 @@ class SGD(Optimizer):
 
     config_names = ("momentum", "nesterov")
 
-    def __init__(
-        self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Unpack[Options]
-    ):
+    def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Unpack[Options]):
         super().__init__(learning_rate, **options)
         if isinstance(momentum, bool) or not 0 <= momentum <= 1:
             raise ValueError(f"{type(self).__name__}: momentum: given {momentum!r}, expected a number in [0, 1].")

@@ -48,7 +48,10 @@ def _check_state(optimizer: Any, listed: list[dict], arrays: dict, same: Any) ->
     at = 0
     for entry in listed:
         name, want = _last(entry["path"]), arrays[entry["array"]]
-        if kind == "LossScaleOptimizer" and entry["path"] in ("loss_scale_optimizer/learning_rate", "loss_scale_optimizer/iteration"):
+        if kind == "LossScaleOptimizer" and entry["path"] in (
+            "loss_scale_optimizer/learning_rate",
+            "loss_scale_optimizer/iteration",
+        ):
             # Keras keeps an unused rate and counter for the wrapper itself.
             at += name == "iteration"
             continue

@@ -146,7 +146,7 @@ def test_a_step_by_rows_changes_the_table_in_place():
 
 
 def test_bad_row_options_are_refused():
-    with pytest.raises(ValueError, match='rows: given "sparse"|rows: given \'sparse\''):
+    with pytest.raises(ValueError, match="rows: given \"sparse\"|rows: given 'sparse'"):
         optimizers.Adam(rows="sparse")
     with pytest.raises(ValueError, match="whole array"):
         optimizers.Lamb(rows="lazy")
@@ -154,4 +154,6 @@ def test_bad_row_options_are_refused():
         optimizers.Lion(rows="catch_up")
     with pytest.raises(ValueError, match="has shape"):
         params = {"t": jnp.ones((3, 1))}
-        optimizers.SGD().apply({"t": RowGradient(jnp.array([0]), jnp.ones((1, 1)), (4, 1))}, optimizers.SGD().init(params), params)
+        optimizers.SGD().apply(
+            {"t": RowGradient(jnp.array([0]), jnp.ones((1, 1)), (4, 1))}, optimizers.SGD().init(params), params
+        )

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from estimax.core import register
 from estimax.optimizers.ftrl import check_ftrl, ftrl_rule
 from estimax.optimizers.legacy.optimizer import LegacyOptimizer, LegacyOptions
-from estimax.optimizers.optimizer import Hyper, Rows, Slots
+from estimax.optimizers.optimizer import Hyper, Slots
+from estimax.optimizers.options import Rows
 from estimax.optimizers.rows import IdleStep
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from estimax.core import RowGradient, register
 from estimax.optimizers.legacy.optimizer import LegacyOptimizer, LegacyOptions
-from estimax.optimizers.optimizer import Hyper, Rows, Slots, State
+from estimax.optimizers.optimizer import Hyper, Slots, State
+from estimax.optimizers.options import Rows
 from estimax.optimizers.rows import IdleStep
 from estimax.optimizers.schedules import LearningRateSchedule
 
@@ -297,7 +298,9 @@ class Nadam(LegacyOptimizer):
         options.setdefault("decay", schedule_decay)
         super().__init__(learning_rate, name=name, **options)
         if isinstance(self._learning_rate, LearningRateSchedule):
-            raise ValueError("Nadam: learning_rate: given a schedule, expected a number. Use optimizers.Nadam, which takes schedules.")
+            raise ValueError(
+                "Nadam: learning_rate: given a schedule, expected a number. Use optimizers.Nadam, which takes schedules."
+            )
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def slots(self, path: str, param: jax.Array) -> Slots:

@@ -10,7 +10,7 @@ from estimax.optimizers.legacy.averaging import SGD, Adam, RMSprop
 from estimax.optimizers.optimizer import Optimizer
 from estimax.optimizers.registry import get
 
-_NAMES: dict[str, type[Optimizer]] = {"Adagrad": Adagrad, "Adam": Adam, "Ftrl": Ftrl, "RMSProp": RMSprop, "SGD": SGD}
+_NAMES: dict[str, Any] = {"Adagrad": Adagrad, "Adam": Adam, "Ftrl": Ftrl, "RMSProp": RMSprop, "SGD": SGD}
 
 
 def get_estimator_optimizer(identifier: Any, learning_rate: float | None = None) -> Optimizer:
@@ -37,7 +37,9 @@ def get_estimator_optimizer(identifier: Any, learning_rate: float | None = None)
         if identifier not in _NAMES:
             close = [n for n in _NAMES if n.lower() == identifier.lower()]
             hint = f"Did you mean {close[0]!r}? " if close else ""
-            raise ValueError(f"optimizer: given {identifier!r}, expected exactly one of {', '.join(_NAMES)}. {hint}Or pass an object.")
+            raise ValueError(
+                f"optimizer: given {identifier!r}, expected exactly one of {', '.join(_NAMES)}. {hint}Or pass an object."
+            )
         return _NAMES[identifier]() if learning_rate is None else _NAMES[identifier](learning_rate)
     if isinstance(identifier, Callable) and not isinstance(identifier, type) and not hasattr(identifier, "init"):  # type: ignore[arg-type]
         identifier = identifier()

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from estimax.core.serialization import serialize
-from estimax.optimizers.optimizer import Hyper, Optimizer, Rows, State
+from estimax.optimizers.optimizer import Hyper, Optimizer, State
+from estimax.optimizers.options import Rows
 from estimax.optimizers.schedules import LearningRateSchedule
 
 

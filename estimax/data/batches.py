@@ -47,6 +47,18 @@ class Batches:
         self._given += 1
         return batch
 
+    def over_rows(self, state: dict[str, Any] | None = None) -> Any:
+        """The table in memory below, and an iterator over row numbers; None if there is none. See `Iterator.over_rows`."""
+        find = getattr(self._source, "over_rows", None)
+        found = None if find is None else find(None if state is None else state["where"])
+        if found is None:
+            return None
+        table, rows = found
+        numbers = Batches(rows, self._what)
+        numbers._names = []
+        numbers._given = self._given if state is None else state["batches"]
+        return table, _RowNumbers(numbers, rows)
+
     def get_state(self) -> dict[str, Any]:
         """Where the input is: that of the dataset's iterator, or the number of batches for other iterables."""
         where = self._source.get_state() if hasattr(self._source, "get_state") else None
@@ -77,6 +89,25 @@ class Batches:
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
+
+
+class _RowNumbers:
+    """Row numbers of batches, with the states of `Batches`."""
+
+    def __init__(self, batches: Batches, rows: Any):
+        self._batches, self._rows = batches, rows
+
+    def __iter__(self) -> _RowNumbers:
+        return self
+
+    def __next__(self) -> np.ndarray:
+        rows = next(self._rows)
+        self._batches._given += 1
+        return rows
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the input is."""
+        return self._batches.get_state()
 
 
 def as_batches(source: Any, *, seed: int | None = None, columns: str = "numpy", what: str = "input_fn") -> Batches:

@@ -11,6 +11,7 @@ from estimax.data.collate import (
     block_rows,
     is_arrow,
     pad_leaf,
+    plain_block,
     slice_block,
     stack,
     stack_ragged_leaf,
@@ -50,7 +51,7 @@ class BatchNode(Node):
         return batches_of(self.source.cardinality(), self.size, self.drop_remainder)
 
     def open(self, context: Context) -> Cursor:
-        return BatchCursor(self, self.source.open(context.child()))
+        return BatchCursor(self, self.source.open(context.child()), context.columns)
 
     def describe(self) -> str:
         return f"batch({self.size}{', drop_remainder' if self.drop_remainder else ''})"
@@ -59,8 +60,8 @@ class BatchNode(Node):
 class BatchCursor(Cursor):
     """Takes as many rows as a batch has at once where they lie in columns, else stacks elements."""
 
-    def __init__(self, node: BatchNode, below: Cursor):
-        self._node, self._below = node, below
+    def __init__(self, node: BatchNode, below: Cursor, columns: str):
+        self._node, self._below, self._columns = node, below, columns
 
     def next(self) -> Any:
         size = self._node.size
@@ -68,7 +69,7 @@ class BatchCursor(Cursor):
             batch = self._below.full_block(size)  # type: ignore[attr-defined]
             if self._node.drop_remainder and block_rows(batch) < size:
                 raise StopIteration
-            return batch
+            return plain_block(batch, self._columns)
         return stack(draw(self._below, size, self._node.drop_remainder))
 
     def state(self) -> Any:

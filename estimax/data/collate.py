@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from estimax.data.encoded import EncodedText, join
 from estimax.data.errors import DataLossError, InvalidDataError
 from estimax.data.structure import flatten, leaf_names, map_leaves, rebuild, reordered, same_structure
 from estimax.data.values import (
@@ -33,6 +34,8 @@ def slice_rows(leaf: Any, start: int, stop: int) -> Any:
     """Rows `start` to `stop` of a batched leaf (a view where the kind allows)."""
     if isinstance(leaf, SparseTensor | RaggedTensor):
         return leaf.take(np.arange(start, stop))
+    if isinstance(leaf, EncodedText):
+        return EncodedText(leaf.codes[start:stop], leaf.vocabulary)
     if is_arrow(leaf):
         return leaf.slice(start, stop - start)
     return leaf[start:stop]
@@ -49,6 +52,8 @@ def one_row(leaf: Any, i: int) -> Any:
     """One element of a batched leaf."""
     if isinstance(leaf, SparseTensor | RaggedTensor):
         return leaf.row(i)
+    if isinstance(leaf, EncodedText):
+        return leaf.vocabulary.values()[leaf.codes[i]]
     if is_arrow(leaf):
         return leaf[i].as_py()
     return leaf[i]
@@ -59,6 +64,8 @@ def concat_rows(leaves: Sequence[Any]) -> Any:
     if len(leaves) == 1:
         return leaves[0]
     first = leaves[0]
+    if any(isinstance(leaf, EncodedText) for leaf in leaves):
+        return join(leaves)
     if isinstance(first, SparseTensor):
         return concat_sparse(leaves)
     if isinstance(first, RaggedTensor):
@@ -75,6 +82,13 @@ def _concat_arrow(leaves: Sequence[Any]) -> Any:
         joined = pa.chunked_array(leaves, type=first).unify_dictionaries()
         return joined.combine_chunks() if joined.num_chunks != 1 else joined.chunk(0)
     return pa.concat_arrays(list(leaves))
+
+
+def plain_block(block: Any, columns: str) -> Any:
+    """A batched element as it is handed out: text that is encoded inside becomes plain (or, if wanted, Arrow's)."""
+    if not any(type(leaf) is EncodedText for leaf in flatten(block)):
+        return block
+    return map_leaves(lambda leaf: leaf.plain(columns) if type(leaf) is EncodedText else leaf, block)
 
 
 def concat_blocks(blocks: Sequence[Any]) -> Any:

@@ -112,6 +112,29 @@ class Iterator:
         if state["ended"]:
             self._ended, self._end_state = True, state["where"]
 
+    def over_rows(self, state: dict[str, Any] | None = None) -> tuple[Any, Iterator] | None:
+        """The table in memory whose rows this chain only picks, orders and batches, and an iterator over their numbers.
+
+        The training engine encodes such a table once and then gathers rows of what it encoded.
+
+        Args:
+            state: where to start; where this iterator is, if omitted.
+
+        Returns:
+            The table, which has `size` and `gather(rows, columns)`, and an iterator with the same states as this one whose
+            elements are row numbers `[batch]`; None if the chain computes something, or is not over columns in memory.
+        """
+        node = self._node
+        while type(node).__name__ in ("BatchNode", "RepeatNode", "SliceNode", "PrefetchNode") and node.indexed(self._context) is None:
+            node = node.inputs[0]
+        indexed = node.indexed(self._context)
+        if indexed is None or not hasattr(indexed.table, "columns"):
+            return None
+        context = Context(seed=self._context.seed, iteration=self._context.iteration, columns="rows")
+        rows = Iterator(self._node, context)
+        rows.set_state(self.get_state() if state is None else state)
+        return indexed.table, rows
+
     def close(self) -> None:
         """Lets go of files, threads and processes; the iterator can't be used afterwards."""
         self._closer()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from estimax.data.batching import draw
-from estimax.data.collate import block_rows, is_arrow, stack
+from estimax.data.collate import block_rows, is_arrow, plain_block, stack
 from estimax.data.errors import InvalidDataError
 from estimax.data.node import UNKNOWN, BlockCursor, Context, Cursor, Node, ReplayCursor, probe_spec
 from estimax.data.order import SameElementsNode
@@ -160,7 +160,7 @@ class MapBlocks(BlockCursor):
         self._fn, self._below, self._count = node.fn, below, 0
 
     def _block(self, limit: int) -> Any:
-        block = self._below.block(limit)
+        block = plain_block(self._below.block(limit), "numpy")
         n = block_rows(block)
         try:
             result = call_map(self._fn, block)

@@ -203,6 +203,8 @@ class IndexedCursor(BlockCursor):
         indices = self.take(limit)
         if not len(indices):
             raise StopIteration
+        if self._columns == "rows":
+            return indices
         return self._indexed.table.gather(indices, self._columns)
 
     def full_block(self, limit: int) -> Any:

@@ -227,10 +227,9 @@ def from_arrow_array(array: Any, name: str = "") -> Column:
     elif types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if types.is_string(array.type) or types.is_large_string(array.type) or types.is_string_view(array.type):
-        text = array.cast(pa.large_string())
-        return TextColumn(_objects(text.fill_null("") if text.null_count else text))
+        return _text(array.fill_null("") if array.null_count else array, pa.large_string())
     if types.is_binary(array.type) or types.is_large_binary(array.type) or types.is_fixed_size_binary(array.type):
-        return TextColumn(_objects(array.fill_null(b"") if array.null_count else array))
+        return _text(array.fill_null(b"") if array.null_count else array, pa.large_binary())
     if types.is_list(array.type) or types.is_large_list(array.type):
         return PlainColumn(RaggedTensor.from_arrow(array))
     if types.is_fixed_size_list(array.type):
@@ -243,9 +242,14 @@ def from_arrow_array(array: Any, name: str = "") -> Column:
     return PlainColumn(np.asarray(array.to_numpy(zero_copy_only=False)))
 
 
-def _objects(array: Any) -> np.ndarray:
-    out = array.to_numpy(zero_copy_only=False)
-    return out if out.dtype == object else out.astype(object)
+def _text(array: Any, kind: Any) -> Column:
+    """Text without nulls: encoded at once where few values are distinct, as that needs no Python object per row."""
+    array = array.cast(kind)
+    if len(array) >= ENCODE_ROWS:
+        encoded = array.dictionary_encode()
+        if len(encoded.dictionary) <= DISTINCT_LIMIT * len(array):
+            return EncodedColumn(np.asarray(encoded.indices), encoded.dictionary)
+    return TextColumn(np.asarray(array.to_numpy(zero_copy_only=False)).astype(object, copy=False))
 
 
 def as_columns(data: Any) -> Any:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from estimax.core import Features, HostOp, HostValue, Variable, as_host_value, deserialize, serialize, standardize_dtype
-from estimax.core.errors import HostValueError, InputDataError, ShapeError
+from estimax.core.errors import HostValueError, InputDataError
 from estimax.feature_columns.host_ops import MODULE as MODULE
 from estimax.feature_columns.host_ops import AsSteps, PaddedIds, ReadEntries, SequenceLengths
 
@@ -87,7 +87,10 @@ class FeatureColumn:
         return merged
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """The constructor's arguments; functions by their name."""
+        return {k: v.__name__ if inspect.isroutine(v) else v for k, v in self._given().items()}
+
+    def _given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _arguments(type(self))}
 
     @classmethod
@@ -96,10 +99,10 @@ class FeatureColumn:
         return cls(**{k: _from_config_value(k, v, custom_objects) for k, v in config.items()})
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._given().items())})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.get_config() == other.get_config()  # type: ignore[attr-defined]
+        return isinstance(other, FeatureColumn) and type(self) is type(other) and self._given() == other._given()
 
     def __hash__(self) -> int:
         return hash((type(self), self.name))
@@ -141,13 +144,15 @@ class CategoricalColumn(FeatureColumn):
         """The host half: `Entries` of ids."""
         raise TypeError(f"{type(self).__name__} does not implement ids().")
 
+    def computed_ids(self, features: FeatureReader) -> jax.Array | None:
+        """Ids of a feature that the model computed, where they can be made on the device. Shape `[batch, width]`."""
+        return None
+
     def padded(self, features: FeatureReader, *, too_large: str = "error", form: str = "matrix") -> tuple[jax.Array, Any]:
         """Ids and weights (or None) on the device; see `PaddedIds`. Shape `[batch, width]` or `[batch, steps, width]`."""
-        if self.num_buckets > 2**31 - 1:
-            raise ShapeError(
-                f'column "{self.name}": a table of {self.num_buckets} rows cannot be trained, expected at most 2147483647. '
-                "Lower the number of buckets."
-            )
+        computed = self.computed_ids(features)
+        if computed is not None:
+            return computed, None
         op = PaddedIds(self.name, self.num_buckets, too_large=too_large, form=form)
         result = HostValue(op=op, inputs=[self.ids(features)]).on_device()
         return (result["ids"], result["weights"]) if isinstance(result, dict) else (result, None)

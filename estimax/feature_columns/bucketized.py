@@ -88,6 +88,13 @@ class BucketizedColumn(CategoricalColumn, DenseColumn):
             )
         return HostValue(op=BucketIds(self.name, self.boundaries), inputs=[numbers])
 
+    def computed_ids(self, features: FeatureReader) -> jax.Array | None:
+        if features.host(self.source_column.key) is not None:
+            return None
+        numbers = self.source_column.computed(features)
+        ids = jnp.searchsorted(jnp.asarray(self.boundaries, jnp.float32), numbers, side="right").astype(jnp.int32)
+        return ids + jnp.arange(ids.shape[1], dtype=jnp.int32) * (len(self.boundaries) + 1)
+
     def dense(self, features: FeatureReader, variables: Mapping[str, Variable]) -> jax.Array:
         ids, _ = self.padded(features)
         one_hot = multi_hot(ids[..., None] % jnp.int32(len(self.boundaries) + 1), None, len(self.boundaries) + 1)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from estimax.core import register
-from estimax.feature_columns.base import MODULE, OneFeatureColumn, check_key, check_size
+from estimax.core.errors import ShapeError
+from estimax.feature_columns.base import MODULE, FeatureReader, OneFeatureColumn, check_key, check_size
 from estimax.feature_columns.host_ops import CategoricalOp
 
 
@@ -54,6 +57,17 @@ class IdentityCategoricalColumn(OneFeatureColumn):
     @property
     def num_buckets(self) -> int:
         return self._num_buckets
+
+    def computed_ids(self, features: FeatureReader) -> jax.Array | None:
+        if features.host(self.key) is not None:
+            return None
+        ids = jnp.asarray(features.array(self.key))
+        if not jnp.issubdtype(ids.dtype, jnp.integer) or ids.ndim > 2:
+            raise ShapeError(f'column "{self.name}": expected integers [batch] or [batch, width], given {ids.dtype} {list(ids.shape)}.')
+        ids = ids[:, None] if ids.ndim == 1 else ids
+        if self.default_value is None:
+            return ids
+        return jnp.where((ids != -1) & ((ids < 0) | (ids >= self.num_buckets)), self.default_value, ids)
 
     def make_op(self) -> IdentityIds:
         return IdentityIds(self.name, self.num_buckets, self.default_value)

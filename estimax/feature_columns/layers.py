@@ -10,7 +10,15 @@ import jax.numpy as jnp
 
 from estimax.core import HostValue, Variable, name_scope, register
 from estimax.core.errors import ShapeError
-from estimax.feature_columns.base import MODULE, CategoricalColumn, DenseColumn, FeatureReader, SequenceColumn
+from estimax.feature_columns.base import (
+    MODULE,
+    CategoricalColumn,
+    DenseColumn,
+    FeatureColumn,
+    FeatureReader,
+    SequenceColumn,
+    serialize_feature_columns,
+)
 from estimax.feature_columns.bucketized import BucketizedColumn
 from estimax.feature_columns.combine import check_combiner, lookup_combined
 from estimax.feature_columns.embedding import EmbeddingColumn, SharedEmbeddingColumn
@@ -54,9 +62,7 @@ class _ColumnsLayer(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The layer's arguments; columns as their configs."""
-        from estimax.core import serialize
-
-        return {"name": self.name, "trainable": self.trainable, "feature_columns": [serialize(c) for c in self.feature_columns]}
+        return {**super().get_config(), "feature_columns": serialize_feature_columns(self.feature_columns)}
 
 
 @register(MODULE)
@@ -328,10 +334,8 @@ def check_columns(columns: Any, owner: str) -> list[Any]:
     """A list of columns with different names.
 
     Raises:
-        ValueError: if it is empty, holds something else, or a name twice.
+        ValueError: if it is empty, holds something else or a name twice, or a column has too many buckets.
     """
-    from estimax.feature_columns.base import FeatureColumn
-
     if isinstance(columns, FeatureColumn):
         columns = [columns]
     columns = list(columns or ())
@@ -345,6 +349,12 @@ def check_columns(columns: Any, owner: str) -> list[Any]:
             same = "the same column twice" if seen[column.name] == column else f"{seen[column.name]!r} and {column!r}"
             raise ValueError(f'{owner}: two columns have the name "{column.name}": {same}. Remove one, or give its feature another name.')
         seen[column.name] = column
+        buckets = getattr(getattr(column, "categorical_column", column), "num_buckets", 0)
+        if buckets > 2**31 - 1:
+            raise ValueError(
+                f'{owner}: column "{column.name}" has {buckets} buckets, expected at most 2147483647: no larger table can be looked up. Lower '
+                "the number of buckets."
+            )
     return columns
 
 

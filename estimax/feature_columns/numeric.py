@@ -221,7 +221,13 @@ class NumericColumn(DenseColumn):
 
     def dense(self, features: FeatureReader, variables: Mapping[str, Variable]) -> jax.Array:
         numbers = self.raw_numbers(features)
-        array = numbers.on_device() if numbers is not None else self._fitted(jnp.asarray(features.array(self.key)))
+        return self.computed(features) if numbers is None else self._normalized(numbers.on_device())
+
+    def computed(self, features: FeatureReader) -> jax.Array:
+        """The normalized numbers of a feature that the model computed. Shape `[batch, *shape]`."""
+        return self._normalized(self._fitted(jnp.asarray(features.array(self.key))))
+
+    def _normalized(self, array: jax.Array) -> jax.Array:
         if self.normalizer_fn is not None:
             array = jnp.asarray(self.normalizer_fn(array))
         return array.astype(jnp.float32).reshape(array.shape[0], *self.shape)

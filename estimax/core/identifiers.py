@@ -53,7 +53,7 @@ def resolve(
 
 def name_of(obj: Any, known: Mapping[str, Any]) -> str | None:
     """The name under which `obj` (a function) is known, its own name first; None if it is not."""
-    own = getattr(obj, "__name__", None)
+    own = getattr(obj, "__name__", "")
     if own in known and known[own] is obj:
         return own
     return next((name for name, value in known.items() if value is obj), None)

@@ -90,7 +90,7 @@ class Identity(Initializer):
         if len(shape) != 2:
             raise ValueError(f"Identity: expected a shape [rows, columns], given {tuple(shape)}.")
         dtype = standardize_dtype(dtype)
-        return jnp.asarray(self.gain, dtype) * jnp.eye(*shape, dtype=dtype)
+        return jnp.asarray(self.gain, dtype) * jnp.eye(shape[0], shape[1], dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}

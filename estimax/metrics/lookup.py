@@ -199,14 +199,17 @@ def resolve(
     kind = {"accuracy": "accuracy", "acc": "accuracy", "crossentropy": "ce", "ce": "ce"}.get(identifier.lower())
     if kind is None:
         metric = get(identifier)
-        metric.name = identifier
+        if metric is not None:
+            metric.name = identifier
         return metric
+    accuracy: type[Metric]
+    crossentropy: type[Any]
     if len(y_pred_shape) < 2 or y_pred_shape[-1] == 1:
-        chosen = BinaryAccuracy if kind == "accuracy" else BinaryCrossentropy
+        accuracy, crossentropy = BinaryAccuracy, BinaryCrossentropy
     elif len(y_true_shape) < len(y_pred_shape) or y_true_shape[-1] == 1:
-        chosen = SparseCategoricalAccuracy if kind == "accuracy" else SparseCategoricalCrossentropy
+        accuracy, crossentropy = SparseCategoricalAccuracy, SparseCategoricalCrossentropy
     else:
-        chosen = CategoricalAccuracy if kind == "accuracy" else CategoricalCrossentropy
+        accuracy, crossentropy = CategoricalAccuracy, CategoricalCrossentropy
     if kind == "accuracy":
-        return chosen(name=identifier)
-    return chosen(name=identifier, from_logits=bool(getattr(loss, "from_logits", False)))
+        return accuracy(name=identifier)
+    return crossentropy(name=identifier, from_logits=bool(getattr(loss, "from_logits", False)))

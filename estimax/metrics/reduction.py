@@ -82,8 +82,26 @@ class Sum(Metric):
         return self.total.value
 
 
+class RunningMean(Metric):
+    """Base of metrics that are a weighted mean: their `update_state` calls `add`."""
+
+    def __init__(self, name: str | None = None, dtype: Any = None):
+        super().__init__(name, dtype)
+        self.total = self.add_variable((), "zeros", name="total")
+        self.count = self.add_variable((), "zeros", name="count")
+
+    def add(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """Adds values `[batch, ...]`, each row by its mean, with weights that broadcast along the leading axes."""
+        values, weight = by_sample(values, sample_weight, jnp.mean, self.dtype)
+        self.total.assign_add(jnp.sum(values))
+        self.count.assign_add(jnp.sum(weight) if weight is not None else values.size)
+
+    def result(self) -> jax.Array:
+        return ratio(self.total.value, self.count.value)
+
+
 @register("keras.metrics")
-class Mean(Metric):
+class Mean(RunningMean):
     """The weighted mean of values; 0 before any.
 
     Args:
@@ -99,17 +117,10 @@ class Mean(Metric):
 
     def __init__(self, name: str | None = "mean", dtype: Any = None):
         super().__init__(name, dtype)
-        self.total = self.add_variable((), "zeros", name="total")
-        self.count = self.add_variable((), "zeros", name="count")
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Adds values `[batch, ...]`, each row by its mean."""
-        values, weight = by_sample(values, sample_weight, jnp.mean, self.dtype)
-        self.total.assign_add(jnp.sum(values))
-        self.count.assign_add(jnp.sum(weight) if weight is not None else values.size)
-
-    def result(self) -> jax.Array:
-        return ratio(self.total.value, self.count.value)
+        self.add(values, sample_weight)
 
 
 @register("estimax.metrics")
@@ -164,7 +175,7 @@ class MeanTensor(Metric):
 
 
 @register("keras.metrics")
-class MeanMetricWrapper(Mean):
+class MeanMetricWrapper(RunningMean):
     """The weighted mean of a function `fn(y_true, y_pred, **kwargs)` that gives a value for each row or position.
 
     Args:
@@ -194,7 +205,7 @@ class MeanMetricWrapper(Mean):
             y_true, y_pred = same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
         # A loss gives one number for the batch when it is called, one for each row by its method.
         fn = self.fn.call if hasattr(self.fn, "reduction") and hasattr(self.fn, "call") else self.fn
-        super().update_state(fn(y_true, y_pred, **self.kwargs), sample_weight)
+        self.add(fn(y_true, y_pred, **self.kwargs), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         fn = function_config(self.fn) if hasattr(self.fn, "__name__") else serialize(self.fn)
@@ -209,7 +220,7 @@ class MeanMetricWrapper(Mean):
         return cls(fn, **{k: deserialize(v, custom_objects) for k, v in config.items()})
 
 
-class FunctionMetric(Mean):
+class FunctionMetric(RunningMean):
     """Base of built-in metrics that are the mean of a formula: subclasses define `values(y_true, y_pred)`."""
 
     def __init__(self, name: str | None = None, dtype: Any = None):
@@ -221,4 +232,4 @@ class FunctionMetric(Mean):
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Adds a batch of targets and predictions `[batch, ...]`."""
-        super().update_state(self.values(jnp.asarray(y_true), jnp.asarray(y_pred)), sample_weight)
+        self.add(self.values(jnp.asarray(y_true), jnp.asarray(y_pred)), sample_weight)

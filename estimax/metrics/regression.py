@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from estimax.core import errors, formulas, register
 from estimax.core.formulas.shapes import from_the_left, same_rank
 from estimax.metrics.base import Metric
-from estimax.metrics.reduction import FunctionMetric, Mean, ratio, weighted
+from estimax.metrics.reduction import FunctionMetric, RunningMean, ratio, weighted
 
 
 class _ErrorMetric(FunctionMetric):
@@ -39,7 +39,7 @@ class MeanSquaredError(_ErrorMetric):
 
 
 @register("keras.metrics")
-class RootMeanSquaredError(Mean):
+class RootMeanSquaredError(RunningMean):
     """The square root of the mean of `(y_true - y_pred)^2`.
 
     Args:
@@ -61,7 +61,7 @@ class RootMeanSquaredError(Mean):
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Adds a batch of targets and predictions `[batch, ...]`."""
         y_true, y_pred = same_rank(jnp.asarray(y_true, self.dtype), jnp.asarray(y_pred, self.dtype))
-        super().update_state(jnp.square(y_pred - y_true), sample_weight)
+        self.add(jnp.square(y_pred - y_true), sample_weight)
 
     def result(self) -> jax.Array:
         return jnp.sqrt(super().result())

@@ -68,7 +68,7 @@ def circle(
     same_label = labels == ref_labels.T
     positive, negative = same_label, ~same_label
     if remove_diagonal:
-        positive &= ~jnp.eye(*positive.shape, dtype=bool)
+        positive &= ~jnp.eye(positive.shape[0], positive.shape[1], dtype=bool)
     if row_mask is not None:
         positive &= jnp.asarray(row_mask)
         negative &= jnp.asarray(row_mask)

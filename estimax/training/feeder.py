@@ -13,6 +13,7 @@ import numpy as np
 
 from estimax.core.errors import InputDataError
 from estimax.training.batches import ROW_MASK, flatten, pad_rows, row_count
+from estimax.training.encoded import EncodedTable, Layout, encode_table
 from estimax.training.program import Plan
 
 
@@ -25,13 +26,14 @@ class Fed:
         count: how many batches there are.
         rows: real rows of each.
         states: state of the input after each, or None where the input has none.
-        host_seconds: time spent on reading and transforming.
+        layout: how packed rows are taken apart, if they are packed.
     """
 
     arrays: Any
     count: int
     rows: list[int]
     states: list[Any]
+    layout: Layout | None = None
 
 
 def split_batch(batch: Any) -> tuple[Any, Any, Any]:
@@ -95,6 +97,25 @@ def check_range(arrays: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def gathered_batches(plan: Plan, table: Any, numbers: Iterator[np.ndarray]) -> Iterator[tuple[dict[str, Any], Layout]] | None:
+    """Batches gathered from a table that was encoded at once, with the layout that takes them apart; None if it is too large."""
+    encoded = encode_table(table, lambda raw: check_range(plan.transform(raw)), split_batch, plan.pad_values)
+    if encoded is None:
+        return None
+
+    def batches() -> Iterator[tuple[dict[str, Any], Layout]]:
+        for rows in numbers:
+            if plan.weighted:
+                plan.capacity = max(plan.capacity, len(rows))
+                rows = np.concatenate([rows, np.full(plan.capacity - len(rows), encoded.rows)])
+            arrays = encoded.gather(rows)
+            if plan.weighted:
+                arrays[ROW_MASK] = rows != encoded.rows
+            yield arrays, encoded.layout
+
+    return batches()
+
+
 GROUPED_BYTES = 2**20  # of a batch, up to which steps are grouped: above, dispatch is not what costs
 
 
@@ -113,6 +134,7 @@ class Feeder:
         place: puts a tree of host arrays on the devices.
         limit: at most so many batches are read.
         first: a batch that was read already.
+        table: a table in memory and the row numbers of its batches, which then take the place of `batches`.
     """
 
     def __init__(
@@ -124,8 +146,10 @@ class Feeder:
         place: Callable[[Any], Any] | None = None,
         limit: int | None = None,
         first: tuple[dict[str, Any], Any] | None = None,
+        table: tuple[Any, Iterator[np.ndarray]] | None = None,
     ):
         self._batches, self._plan, self._group, self._limit, self._first = batches, plan, group, limit, first
+        self._table = table
         self._place = place or jax.device_put
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=2)
         self._stop = threading.Event()
@@ -182,6 +206,8 @@ class Feeder:
 
     def _work(self) -> None:
         try:
+            if self._table is not None and self._work_on_rows(*self._table):
+                return
             pending: list[Prepared] = []
             for item in self._prepared():
                 if pending and item.shape_key != pending[0].shape_key:
@@ -200,6 +226,46 @@ class Feeder:
             self._put(None)
         except BaseException as e:  # noqa: BLE001 - handed to the thread that waits
             self._put(e)
+
+    def _work_on_rows(self, table: Any, numbers: Any) -> bool:
+        """Encodes the table, then gathers; False if it is too large to be encoded at once."""
+        plan = self._plan
+        encoded = encode_table(table, lambda raw: check_range(plan.transform(raw)), split_batch, plan.pad_values)
+        if encoded is None:
+            return False
+        pending: list[tuple[np.ndarray, Any]] = []
+        read = 0
+        while self._limit is None or read < self._limit:
+            try:
+                rows = next(numbers)
+            except StopIteration:
+                break
+            read += 1
+            if pending and len(rows) != len(pending[0][0]) and not plan.weighted:
+                if not self._put(self._gathered(encoded, pending)):
+                    return True
+                pending = []
+            pending.append((rows, numbers.get_state()))
+            if len(pending) >= self._group():
+                if not self._put(self._gathered(encoded, pending)):
+                    return True
+                pending = []
+        if not pending or self._put(self._gathered(encoded, pending)):
+            self._put(None)
+        return True
+
+    def _gathered(self, encoded: EncodedTable, items: list[tuple[np.ndarray, Any]]) -> Fed:
+        size = max(self._group(), len(items), 2)
+        longest = max(len(rows) for rows, _ in items)
+        if self._plan.weighted:
+            self._plan.capacity = longest = max(self._plan.capacity, longest)
+        index = np.full((size, longest), encoded.rows, np.int64)
+        for i, (rows, _) in enumerate(items):
+            index[i, : len(rows)] = rows
+        arrays = encoded.gather(index)
+        if self._plan.weighted:
+            arrays[ROW_MASK] = index != encoded.rows
+        return Fed(self._place(arrays), len(items), [len(r) for r, _ in items], [s for _, s in items], encoded.layout)
 
     def _stacked(self, items: list[Prepared]) -> Fed:
         # A stack of one would compile to other sums than a stack of many (its slice is simplified away), with other rounding. So

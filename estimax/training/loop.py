@@ -13,7 +13,7 @@ import numpy as np
 from estimax.core import TrainState, finish_outputs
 from estimax.core.errors import InputDataError
 from estimax.training.batches import ROW_MASK, flatten
-from estimax.training.feeder import Fed, Feeder, may_group, prepare, split_batch
+from estimax.training.feeder import Fed, Feeder, gathered_batches, may_group, prepare, split_batch
 from estimax.training.hook import Hook, LazyLogs
 from estimax.training.program import EVAL, INFER, TRAIN, Plan, Program
 
@@ -149,6 +149,8 @@ class Run:
             InputDataError: if the input is empty.
         """
         iterator = iter(batches)
+        find_table = getattr(iterator, "over_rows", None)
+        table = None if find_table is None else find_table()
         try:
             first = next(iterator)
         except StopIteration:
@@ -169,7 +171,7 @@ class Run:
             return 0
         group = self.group if self.group != "auto" or may_group(prepare(self.plan, raw).arrays) else 1
         pace = _Pace(self.plan, group, None if last == 2**62 else last - begun)
-        feeder = Feeder(iterator, self.plan, pace.group, place=self.place, limit=last - begun, first=(raw, first_state))
+        feeder = Feeder(iterator, self.plan, pace.group, place=self.place, limit=last - begun, first=(raw, first_state), table=table)
         try:
             for fed in feeder:
                 self._train_fed(fed, pace, last)
@@ -218,7 +220,7 @@ class Run:
     def _call(self, fed: Fed, size: int, start: int, count: int, pace: _Pace) -> None:
         assert self.state is not None and self.plan is not None
         self._take_assigned()
-        compiled = self.program.train_function(self.plan, size, self._wanted_extras)
+        compiled = self.program.train_function(self.plan, size, self._wanted_extras, fed.layout)
         state, totals, losses, extras = compiled(self.state, self.totals, fed.arrays, np.int32(start), np.int32(count))
         self.state, self.totals = state, totals
         if self._wanted_extras:
@@ -268,23 +270,27 @@ class Run:
         Raises:
             InputDataError: if the input is empty.
         """
-        plan, totals, rows, done = None, {}, 0, 0
-        for batch in batches:
-            if steps is not None and done >= steps:
-                break
+        iterator = iter(batches)
+        table = find() if (find := getattr(iterator, "over_rows", None)) is not None and steps is None else None
+        plan, totals, done = None, {}, 0
+        for batch in iterator:
             raw, structure = flatten(*split_batch(batch))
             if plan is None or structure.signature != plan.structure.signature:
                 plan = self.program.plan_of(EVAL, raw, structure, self.state)
                 totals = totals or _copies(plan.initial_totals)
-                compiled = self.program.eval_function(plan)
                 params, state, step = self._values(raw, structure)
-            prepared = prepare(plan, raw)
-            totals = compiled(params, state, totals, self.place(prepared.arrays), step)
-            rows, done = rows + prepared.rows, done + 1
+            prepared: Iterable[tuple[dict[str, Any], Any]] = [(prepare(plan, raw).arrays, None)]
+            whole = table is not None and on_batch is None
+            if whole:
+                prepared = gathered_batches(plan, *table) or prepared
+            table = None
+            for arrays, layout in prepared:
+                totals = self.program.eval_function(plan, layout)(params, state, totals, self.place(arrays), step)
+                done += 1
             if on_batch is not None:
                 results = self.program.results(plan, totals)
                 on_batch(done - 1, LazyLogs(lambda results=results: jax.device_get(results)))
-            if steps is not None and done >= steps:
+            if whole and not isinstance(prepared, list) or steps is not None and done >= steps:
                 break
         if plan is None:
             raise InputDataError(

@@ -14,6 +14,7 @@ from estimax.core import Frame, HostContext, HostTransform, Lookup, TrainState, 
 from estimax.core.errors import CheckpointError
 from estimax.core.gradients import RowGradient
 from estimax.training.batches import ROW_MASK, Structure, flatten, row_count
+from estimax.training.encoded import Layout
 
 TRAIN, EVAL, INFER = "train", "eval", "infer"
 
@@ -369,13 +370,13 @@ class Program:
         new_state = TrainState(state.step + 1, params, aux["state"], opt_state, state.key)
         return new_state, aux["totals"], aux["loss"], aux["extras"]
 
-    def train_function(self, plan: Plan, group: int, extras: bool) -> Callable:
+    def train_function(self, plan: Plan, group: int, extras: bool, layout: Layout | None = None) -> Callable:
         """The compiled training function: `(state, totals, stacked, start, count) -> (state, totals, losses, extras)`.
 
         `stacked` holds `group` batches `[group, batch, ...]`; steps `start` to `start + count` run in one call. The loop's bounds are dynamic,
         so that one compiled body serves every count, with the same numbers however steps are grouped.
         """
-        known = plan.compiled.get((TRAIN, group, extras))
+        known = plan.compiled.get((TRAIN, group, extras, layout))
         if known is not None:
             return known
 
@@ -383,7 +384,8 @@ class Program:
             def batch(i: Any) -> dict:
                 sliced = jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), stacked)
                 # Without the barrier XLA fuses the slice into sums, whose rounding then depends on the group's size.
-                return jax.lax.optimization_barrier(sliced)
+                sliced = jax.lax.optimization_barrier(sliced)
+                return sliced if layout is None else layout.unpack(sliced)
 
             def body(i: Any, carry: tuple) -> tuple:
                 state, totals, losses, _ = carry
@@ -395,20 +397,21 @@ class Program:
             carry = (state, totals, jnp.zeros((group,), jnp.float32), empty)
             return jax.lax.fori_loop(start, start + count, body, carry)
 
-        plan.compiled[TRAIN, group, extras] = compiled = jax.jit(run, donate_argnums=(0, 1))
+        plan.compiled[TRAIN, group, extras, layout] = compiled = jax.jit(run, donate_argnums=(0, 1))
         return compiled
 
-    def eval_function(self, plan: Plan) -> Callable:
+    def eval_function(self, plan: Plan, layout: Layout | None = None) -> Callable:
         """The compiled evaluation of a batch: `(params, model_state, totals, arrays, step) -> totals`."""
-        if EVAL not in plan.compiled:
+        if (EVAL, layout) not in plan.compiled:
 
             def run(params: dict, state: dict, totals: dict, arrays: dict, step: Any) -> dict:
                 values = {**params, **state, **{p: v for p, v in totals.items() if not p.startswith("scalar/")}}
+                arrays = arrays if layout is None else layout.unpack(arrays)
                 out, frame = self._call(plan, values, arrays, jax.random.key(self.seed), step)
                 return self._new_totals(plan, out, frame, totals)
 
-            plan.compiled[EVAL] = jax.jit(run, donate_argnums=(2,))
-        return plan.compiled[EVAL]
+            plan.compiled[EVAL, layout] = jax.jit(run, donate_argnums=(2,))
+        return plan.compiled[EVAL, layout]
 
     def predict_function(self, plan: Plan) -> Callable:
         """The compiled prediction of a batch: `(params, model_state, arrays) -> predictions`."""

@@ -316,3 +316,39 @@ def test_an_error_in_the_input_arrives_and_the_thread_ends():
 
     with pytest.raises(KeyError, match="my generator"):
         Run(Program(forward_of(optimizers.SGD(0.1)))).train(failing())
+
+
+def test_a_table_in_memory_gives_the_same_numbers_as_its_batches():
+    from estimax import feature_columns as fc
+    from estimax.data import Dataset, as_batches
+
+    city = np.array(["oslo", "rome", "bonn", ""])[RNG.integers(0, 4, 1000)]
+    columns = [
+        fc.numeric_column("x", shape=(8,)),
+        fc.embedding_column(fc.categorical_column_with_hash_bucket("city", 7), 2),
+    ]
+
+    def forward(mode, features, labels, weights):
+        z = layers.Dense(1)(fc.DenseFeatures(columns)(features))[:, 0]
+        mask = core.row_mask(is_loss=True)
+        squares = (z - labels) ** 2
+        loss = jnp.sum(squares if mask is None else jnp.where(mask, squares, 0)) / core.row_count(z)
+        return Outputs(loss=loss, metrics={"loss": loss}, train_ops=(TrainOp(optimizers.SGD(0.05), loss),))
+
+    dataset = Dataset.from_tensor_slices(({"x": X, "city": city}, Y)).shuffle(1000, seed=3).batch(96).repeat(3).prefetch(2)
+    whole = Run(Program(forward))
+    whole.train(as_batches(dataset))
+    streamed = Run(Program(forward))
+    streamed.train(iter([b for b in as_batches(dataset)]))
+    assert whole.step == streamed.step == 33
+    for path, value in values(whole).items():
+        np.testing.assert_allclose(value, values(streamed)[path], rtol=1e-5, atol=1e-7)
+    once = Dataset.from_tensor_slices(({"x": X, "city": city}, Y)).batch(96)
+    assert whole.evaluate(as_batches(once))["loss"] == pytest.approx(whole.evaluate(list(as_batches(once)))["loss"], rel=1e-6)
+    # A position taken in the middle continues there.
+    half, source = Run(Program(forward)), as_batches(dataset)
+    half.train(source, steps=17)
+    rest = as_batches(dataset)
+    rest.set_state(half.input_state())
+    half.train(rest)
+    assert half.step == 33 and same(values(half), values(whole))

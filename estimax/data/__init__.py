@@ -1,6 +1,7 @@
 """Input pipelines with tf.data's names over columns: datasets, files, `tf.train.Example`, input functions."""
 
 from estimax.data.batches import Batches, as_batches, check_batch, empty_input
+from estimax.data.csv_datasets import CsvDataset, make_csv_dataset, read_csv
 from estimax.data.dataset import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
 from estimax.data.errors import DataError, DataLossError, EmptyDatasetError, InvalidDataError, WorkerError
 from estimax.data.example import Example, Feature, SequenceExample, bytes_feature, float_feature, int64_feature
@@ -11,6 +12,7 @@ from estimax.data.features import (
     SparseFeature,
     VarLenFeature,
 )
+from estimax.data.file_datasets import FixedLengthRecordDataset, TextLineDataset, TFRecordDataset
 from estimax.data.input_fns import numpy_input_fn, pandas_input_fn
 from estimax.data.iterator import Iterator
 from estimax.data.parsing import parse_example, parse_single_example
@@ -23,6 +25,7 @@ from estimax.data.values import RaggedTensor, SparseTensor
 __all__ = [
     "AUTOTUNE",
     "Batches",
+    "CsvDataset",
     "DataError",
     "DataLossError",
     "Dataset",
@@ -32,6 +35,7 @@ __all__ = [
     "Feature",
     "FixedLenFeature",
     "FixedLenSequenceFeature",
+    "FixedLengthRecordDataset",
     "INFINITE_CARDINALITY",
     "InvalidDataError",
     "Iterator",
@@ -42,8 +46,10 @@ __all__ = [
     "SparseFeature",
     "SparseTensor",
     "SparseTensorSpec",
+    "TFRecordDataset",
     "TFRecordWriter",
     "TensorSpec",
+    "TextLineDataset",
     "UNKNOWN_CARDINALITY",
     "VarLenFeature",
     "WorkerError",
@@ -53,11 +59,13 @@ __all__ = [
     "empty_input",
     "float_feature",
     "int64_feature",
+    "make_csv_dataset",
     "numpy_input_fn",
     "pandas_input_fn",
     "parse_example",
     "parse_sequence_example",
     "parse_single_example",
     "parse_single_sequence_example",
+    "read_csv",
     "tf_record_iterator",
 ]

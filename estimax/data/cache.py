@@ -12,7 +12,7 @@ from estimax.data.order import SameElementsNode
 from estimax.data.rows import Indexed, Repeated, Shuffled, Sliced
 
 
-def _first_pass(context: Context) -> Context:
+def first_pass(context: Context) -> Context:
     """The context in which a cached input is opened: always that of the first pass, so that every pass, also one after
     a restart, sees the same elements in the same order."""
     return dataclasses.replace(context, iteration=0, passes=())
@@ -43,7 +43,7 @@ class CacheNode(SameElementsNode):
         if self._stored is not None:
             below: Cursor = StoredBlocks(self._stored) if self._is_blocks else StoredElements(self._stored)
             return below
-        below = self.source.open(_first_pass(context).child())
+        below = self.source.open(first_pass(context).child())
         return RecordingBlocks(self, below) if isinstance(below, BlockCursor) else RecordingElements(self, below)
 
     _is_blocks = False

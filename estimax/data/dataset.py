@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from estimax.data import sources, table
+from estimax.data.errors import InvalidDataError
+from estimax.data.files import matching, path_of
 from estimax.data.grouping import distribution
 from estimax.data.iterator import Iterator
 from estimax.data.joining import ChooseNode, RandomChoicesNode, ZipNode, leaves_as_nodes
 from estimax.data.node import INFINITE, UNKNOWN, Context, Node
 from estimax.data.oneshot import OneShotIterator
+from estimax.data.parquet import ParquetNode
 from estimax.data.specs import TensorSpec
 from estimax.data.structure import as_element, map_leaves
 from estimax.data.transformations import Transformations
@@ -153,6 +156,89 @@ class Dataset(Transformations):
         return Dataset(node)
 
     @staticmethod
+    def from_arrow(data: Any, *, name: str | None = None) -> Dataset:
+        """The rows of an Arrow table, a pandas or polars data frame, or anything with the Arrow stream interface (such as a
+        DuckDB result), as dicts of columns.
+
+        Raises:
+            TypeError: if it is none of these.
+        """
+        if hasattr(data, "fetch_arrow_table"):
+            data = data.fetch_arrow_table()
+        columns = table.as_columns(data)
+        if not isinstance(columns, dict) and hasattr(data, "__arrow_c_stream__"):
+            import pyarrow as pa
+
+            columns = table.as_columns(pa.table(data))
+        if not isinstance(columns, dict):
+            raise TypeError(f"from_arrow: expected an Arrow table or a data frame, given {type(data).__name__}")
+        return Dataset.from_tensor_slices(columns, name=name or "from_arrow")
+
+    @staticmethod
+    def from_parquet(paths: Any, *, columns: Sequence[str] | None = None) -> Dataset:
+        """The rows of Parquet files as dicts of columns.
+
+        Args:
+            paths: a path, URL or glob pattern, or several.
+            columns: names of the columns to read; all if omitted.
+
+        Raises:
+            FileNotFoundError: if no file matches.
+            ValueError: if a column does not exist.
+        """
+        patterns = [paths] if isinstance(paths, str | bytes) or hasattr(paths, "__fspath__") else list(paths)
+        found = [path for pattern in patterns for path in matching(path_of(pattern))]
+        if not found:
+            raise FileNotFoundError(f"from_parquet: no file matches {paths!r}")
+        return Dataset(ParquetNode(found, columns))
+
+    @staticmethod
+    def from_grain(source: Any) -> Dataset:
+        """The elements of a dataset of the library grain: `MapDataset` (by index), `IterDataset`, `DataLoader`.
+
+        Also anything else with `__len__` and `__getitem__`, such as a PyTorch map-style dataset.
+
+        Raises:
+            TypeError: if it can neither be indexed nor iterated.
+        """
+        if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+            return Dataset(sources.SequenceNode(source))
+        if not hasattr(source, "__iter__"):
+            raise TypeError(f"from_grain: expected a dataset that can be indexed or iterated, given {type(source).__name__}")
+        return Dataset.from_generator(lambda: source, name="from_grain")
+
+    @staticmethod
+    def list_files(file_pattern: Any, shuffle: bool | None = None, seed: int | None = None) -> Dataset:
+        """The names of the files that match one or several glob patterns, as `str`.
+
+        Args:
+            file_pattern: a pattern or several, local or as URLs.
+            shuffle: whether in a new random order for every pass (the default); else sorted.
+            seed: makes the order the same for every run.
+
+        Raises:
+            FileNotFoundError: if no file matches.
+        """
+        patterns = [file_pattern] if isinstance(file_pattern, str | bytes) or hasattr(file_pattern, "__fspath__") else file_pattern
+        found = [path for pattern in patterns for path in matching(path_of(pattern))]
+        if not found:
+            raise FileNotFoundError(f"list_files: no file matches {file_pattern!r}")
+        dataset = Dataset.from_tensor_slices(np.array(found, object), name="list_files")
+        return dataset if shuffle is False else dataset.shuffle(len(found), seed=seed)
+
+    @staticmethod
+    def random(
+        seed: int | None = None, rerandomize_each_iteration: bool | None = None
+    ) -> Dataset:
+        """Endless random integers in [0, 2^32), int64.
+
+        Args:
+            seed: makes the numbers the same for every run.
+            rerandomize_each_iteration: whether every pass draws others; False unless it is True.
+        """
+        return Dataset(sources.RandomNode(seed, bool(rerandomize_each_iteration)))
+
+    @staticmethod
     def choose_from_datasets(
         datasets: Sequence[Dataset], choice_dataset: Dataset, stop_on_empty_dataset: bool = True
     ) -> Dataset:
@@ -250,6 +336,17 @@ class Dataset(Transformations):
 
     def __bool__(self) -> bool:
         return True
+
+    def get_single_element(self) -> Any:
+        """The only element.
+
+        Raises:
+            InvalidDataError: if there is none, or more than one.
+        """
+        elements = list(self.take(2))
+        if len(elements) != 1:
+            raise InvalidDataError(f"get_single_element: the dataset has {'no' if not elements else 'more than one'} element")
+        return elements[0]
 
     # ---- looking ----
 

@@ -128,7 +128,7 @@ class Cursor(abc.ABC):
     def restore(self, state: Any) -> None:
         """Goes where a cursor of the same step was; only on a cursor just opened, in the same context."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most cursors hold nothing
         """Lets go of files, threads and processes."""
 
     def skip(self, count: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from estimax.data.errors import InvalidDataError
-from estimax.data.node import UNKNOWN, Context, Cursor, Node, ReplayCursor, probe_spec
+from estimax.data.node import INFINITE, UNKNOWN, BlockCursor, Context, Cursor, Node, ReplayCursor, probe_spec
 from estimax.data.rows import Indexed, IndexedCursor, Span
 from estimax.data.specs import TensorSpec, check_compatible, merge, spec_of
 from estimax.data.structure import as_element, map_leaves, reordered, same_structure
@@ -153,3 +153,81 @@ def fit(element: Any, signature: Any, what: str) -> Any:
         element = map_leaves(convert, signature, reordered(element, signature))
     check_compatible(signature, element, what)
     return element
+
+
+class SequenceNode(Node):
+    """Elements of something that is indexed by number, such as grain's MapDataset."""
+
+    runs_user_code = True
+    name = "from_grain"
+
+    def __init__(self, sequence: Any):
+        self.sequence = sequence
+
+    def open(self, context: Context) -> Cursor:
+        return SequenceCursor(self.sequence)
+
+    def spec(self) -> Any:
+        return spec_of(self.sequence[0])
+
+    def cardinality(self) -> int:
+        return len(self.sequence)
+
+
+class SequenceCursor(Cursor):
+    """By index; goes to any place at once."""
+
+    def __init__(self, sequence: Any):
+        self._sequence, self._at = sequence, 0
+
+    def next(self) -> Any:
+        # grain gives None for elements that a filter removed.
+        while self._at < len(self._sequence):
+            element = self._sequence[self._at]
+            self._at += 1
+            if element is not None:
+                return as_element(element)
+        raise StopIteration
+
+    def state(self) -> Any:
+        return self._at
+
+    def restore(self, state: Any) -> None:
+        self._at = state
+
+
+class RandomNode(Node):
+    """Endless random integers."""
+
+    name = "random"
+
+    def __init__(self, seed: int | None, every_pass: bool):
+        self.seed, self.every_pass = seed, every_pass
+
+    def open(self, context: Context) -> Cursor:
+        return RandomCursor(context.random(self.seed, every_pass=self.every_pass))
+
+    def spec(self) -> Any:
+        return TensorSpec((), "int64")
+
+    def cardinality(self) -> int:
+        return INFINITE
+
+
+class RandomCursor(BlockCursor):
+    """Draws numbers in blocks of any size: the sequence does not depend on how it is cut."""
+
+    def __init__(self, random: np.random.Generator):
+        super().__init__()
+        self._random, self._drawn = random, 0
+
+    def _block(self, limit: int) -> Any:
+        self._drawn += limit
+        return (self._random.random(limit) * 2**32).astype(np.int64)
+
+    def _state(self) -> Any:
+        return self._drawn
+
+    def _restore(self, state: Any) -> None:
+        while self._drawn < state:
+            self._block(min(1 << 16, state - self._drawn))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from estimax.data import batching, cache, grouping, joining, mapping, order, prefetch
+from estimax.data import batching, cache, grouping, joining, mapping, order, prefetch, snapshot
+from estimax.data.files import compression_of, path_of
 from estimax.data.node import UNKNOWN, Node
-from estimax.data.sources import TableNode
+from estimax.data.sources import ElementsNode, TableNode
 from estimax.data.structure import as_element
 from estimax.data.table import RangeTable
 
@@ -425,6 +426,43 @@ class Transformations(abc.ABC):
             raise ValueError(f"prefetch: buffer_size must be at least 0, or AUTOTUNE (-1), given {size}")
         return self._then(prefetch.PrefetchNode(self.node, size))
 
-    def cache(self) -> Dataset:
-        """The same elements, kept from the first complete pass for all later ones."""
-        return self._then(cache.CacheNode(self.node))
+    def cache(self, filename: Any = "") -> Dataset:
+        """The same elements, kept from the first complete pass for all later ones.
+
+        Args:
+            filename: a directory to keep them in, also for later runs; in memory if omitted. It is filled as a whole by the
+                first use, and is complete or absent.
+        """
+        if not filename:
+            return self._then(cache.CacheNode(self.node))
+        return self._then(snapshot.KeptNode(self.node, path_of(filename), "cache"))
+
+    def snapshot(
+        self,
+        path: Any,
+        compression: str | None = "AUTO",
+        reader_func: Callable[[Dataset], Dataset] | None = None,
+        shard_func: Callable[..., Any] | None = None,
+    ) -> Dataset:
+        """The same elements, written to a directory by the first use and read from there by later ones and later runs.
+
+        Args:
+            path: the directory.
+            compression: `"AUTO"` and None for none, `"GZIP"`, `"ZLIB"`.
+            reader_func: makes the elements from a dataset of datasets, one a shard; one after the other if omitted.
+            shard_func: gives the number of the shard of an element; all in one if omitted.
+
+        Raises:
+            ValueError: if the compression is not known.
+        """
+        packed = compression_of(None if compression == "AUTO" else compression)
+        arrange = None
+        if reader_func is not None:
+            read = reader_func
+
+            def arrange(paths: list[str]) -> Node:
+                shards = [self._then(snapshot.files_node([p], packed)) for p in paths]
+                return read(self._then(ElementsNode(shards, name="shards"))).node
+
+        node = snapshot.KeptNode(self.node, path_of(path), "snapshot", packed, shard_func, arrange)
+        return self._then(node)

@@ -335,20 +335,22 @@ def test_a_table_in_memory_gives_the_same_numbers_as_its_batches():
         loss = jnp.sum(squares if mask is None else jnp.where(mask, squares, 0)) / core.row_count(z)
         return Outputs(loss=loss, metrics={"loss": loss}, train_ops=(TrainOp(optimizers.SGD(0.05), loss),))
 
-    dataset = Dataset.from_tensor_slices(({"x": X, "city": city}, Y)).shuffle(1000, seed=3).batch(96).repeat(3).prefetch(2)
+    def dataset():  # a new one each time: a second iteration over the same one would shuffle anew
+        return as_batches(Dataset.from_tensor_slices(({"x": X, "city": city}, Y)).shuffle(1000, seed=3).batch(96).repeat(3).prefetch(2))
+
     whole = Run(Program(forward))
-    whole.train(as_batches(dataset))
+    whole.train(dataset())
     streamed = Run(Program(forward))
-    streamed.train(iter([b for b in as_batches(dataset)]))
+    streamed.train(iter(list(dataset())))
     assert whole.step == streamed.step == 33
     for path, value in values(whole).items():
         np.testing.assert_allclose(value, values(streamed)[path], rtol=1e-5, atol=1e-7)
     once = Dataset.from_tensor_slices(({"x": X, "city": city}, Y)).batch(96)
     assert whole.evaluate(as_batches(once))["loss"] == pytest.approx(whole.evaluate(list(as_batches(once)))["loss"], rel=1e-6)
     # A position taken in the middle continues there.
-    half, source = Run(Program(forward)), as_batches(dataset)
+    half, source = Run(Program(forward)), dataset()
     half.train(source, steps=17)
-    rest = as_batches(dataset)
+    rest = dataset()
     rest.set_state(half.input_state())
     half.train(rest)
     assert half.step == 33 and same(values(half), values(whole))

@@ -1,0 +1,81 @@
+"""Where each layer's weights lie in Keras's weight files: groups by attribute and class, never by the user's names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from estimax.core import Variable, snake_case
+from estimax.layers import Layer
+from estimax.models.model import Model
+from estimax.models.sequential import Sequential
+
+_INTERNAL = frozenset(("nodes", "_own_variables", "_losses", "_losses_of", "_stack", "_graph"))
+
+
+def weight_groups(model: Layer) -> list[tuple[str, Layer, list[Variable]]]:
+    """Group, layer and own variables of each layer below and including a model, each layer once.
+
+    Example:
+        >>> from estimax.layers import Dense, Input
+        >>> model = Sequential([Input((3,)), Dense(2), Dense(1)])
+        >>> [group for group, _, variables in weight_groups(model) if variables]
+        ['layers/dense', 'layers/dense_1']
+    """
+    found: list[tuple[str, Layer, list[Variable]]] = []
+    seen: set[int] = set()
+
+    def visit(layer: Layer, group: str) -> None:
+        if id(layer) in seen:
+            return
+        seen.add(id(layer))
+        own = own_variables(layer)
+        found.append((group, layer, own))
+        for attribute, value in _parts(layer):
+            path = f"{group}/{attribute}" if group else attribute
+            if isinstance(value, Layer):
+                visit(value, path)
+            else:
+                visit_all(value, path)
+
+    def visit_all(container: Any, group: str) -> None:
+        counts: dict[str, int] = {}
+        for value in container.values() if isinstance(container, dict) else container:
+            if isinstance(value, Layer):
+                visit(value, f"{group}/{_counted(snake_case(type(value).__name__), counts)}")
+            elif isinstance(value, (list, tuple, dict)):
+                visit_all(value, f"{group}/{_counted('container', counts)}")
+
+    visit(model, "")
+    return found
+
+
+def own_variables(layer: Layer) -> list[Variable]:
+    """A layer's own variables in the order of weight files: trainable ones first."""
+    kept = [v for v in layer._own_variables if not getattr(v, "transient", False)]
+    return [v for v in kept if v.trainable] + [v for v in kept if not v.trainable]
+
+
+def _parts(layer: Layer) -> Iterator[tuple[str, Any]]:
+    """Attributes that hold layers, in the order in which Keras visits them: by name, private ones last."""
+    parts = {k: v for k, v in vars(layer).items() if k not in _INTERNAL and not k.startswith("_ref_") and _holds_layers(v)}
+    if isinstance(layer, Sequential) or (isinstance(layer, Model) and layer.graph is not None):
+        yield "layers", layer.layers
+    elif isinstance(layer, Model):
+        parts["layers"] = layer.layers
+    for name in sorted(parts, key=lambda n: f"~{n}" if n.startswith("_") else n):
+        yield name, parts[name]
+
+
+def _holds_layers(value: Any) -> bool:
+    if isinstance(value, Layer):
+        return True
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, (list, tuple)) and any(_holds_layers(v) for v in value)
+
+
+def _counted(name: str, counts: dict[str, int]) -> str:
+    n = counts.get(name)
+    counts[name] = 0 if n is None else n + 1
+    return name if n is None else f"{name}_{n + 1}"

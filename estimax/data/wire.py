@@ -166,6 +166,16 @@ def example(data: bytes, wanted: Any = None) -> dict[bytes, Feature]:
     return found
 
 
+def keys(data: bytes) -> list[bytes]:
+    """The feature names of a tf.train.Example, as they come."""
+    return [
+        key
+        for number, wire, start, stop in fields(data, 0, len(data))
+        if number == 1 and wire == 2
+        for key, _, _ in _entries(data, start, stop)
+    ]
+
+
 def sequence_example(data: bytes, wanted: Any = None) -> tuple[dict[bytes, Feature], dict[bytes, list[Feature]]]:
     """The context and the feature lists of a tf.train.SequenceExample.
 

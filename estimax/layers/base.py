@@ -90,6 +90,9 @@ class Layer:
     Reference: keras.layers.Layer.
     """
 
+    # What `training` is if neither the caller nor a model around the layer says so; image augmentation has True, as in Keras.
+    default_training = False
+
     def __init__(
         self,
         *,
@@ -414,7 +417,7 @@ class Layer:
             position = info.names.index("training")
             training, args = args[position], args[:position]
         if training is None:
-            training = bool(outer_training)
+            training = self.default_training if outer_training is None else outer_training
         if frame._masks:
             masks = self._fill_masks(frame, info, args, kwargs, given_first)
         else:

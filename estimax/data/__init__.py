@@ -1,8 +1,17 @@
 """Input pipelines with tf.data's names over columns: datasets, files, `tf.train.Example`, input functions."""
 
+from estimax.data.batched_features import make_batched_features_dataset
 from estimax.data.batches import Batches, as_batches, check_batch, empty_input
 from estimax.data.csv_datasets import CsvDataset, make_csv_dataset, read_csv
-from estimax.data.dataset import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
+from estimax.data.dataset import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset, Options
+from estimax.data.decoding import (
+    decode_csv,
+    decode_image,
+    decode_jpeg,
+    decode_json_example,
+    decode_png,
+    decode_raw,
+)
 from estimax.data.errors import DataError, DataLossError, EmptyDatasetError, InvalidDataError, WorkerError
 from estimax.data.example import Example, Feature, SequenceExample, bytes_feature, float_feature, int64_feature
 from estimax.data.features import (
@@ -39,6 +48,7 @@ __all__ = [
     "INFINITE_CARDINALITY",
     "InvalidDataError",
     "Iterator",
+    "Options",
     "RaggedFeature",
     "RaggedTensor",
     "RaggedTensorSpec",
@@ -56,9 +66,16 @@ __all__ = [
     "as_batches",
     "bytes_feature",
     "check_batch",
+    "decode_csv",
+    "decode_image",
+    "decode_jpeg",
+    "decode_json_example",
+    "decode_png",
+    "decode_raw",
     "empty_input",
     "float_feature",
     "int64_feature",
+    "make_batched_features_dataset",
     "make_csv_dataset",
     "numpy_input_fn",
     "pandas_input_fn",

@@ -50,6 +50,12 @@ class BatchNode(Node):
     def cardinality(self) -> int:
         return batches_of(self.source.cardinality(), self.size, self.drop_remainder)
 
+    def probes(self, count: int) -> list[Any]:
+        if self.drop_remainder:
+            return super().probes(min(count, 1))
+        rows = self.source.probes(2)  # batches of two sizes show that the size is not fixed, and are soon made
+        return [stack(rows[:n]) for n in (2, 1)[2 - len(rows) :]][:count]
+
     def open(self, context: Context) -> Cursor:
         return BatchCursor(self, self.source.open(context.child()), context.columns)
 

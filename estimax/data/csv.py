@@ -86,7 +86,8 @@ class _File:
         self._stream.close()
 
 
-def _options(form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes: int) -> dict[str, Any]:
+def options_of(form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes: int) -> dict[str, Any]:
+    """The options of pyarrow's readers."""
     import pyarrow as pa
     from pyarrow import csv as pacsv
 
@@ -122,7 +123,7 @@ def _open(path: str, form: CsvFormat, columns: Sequence[CsvColumn] | None, block
     else:
         source = pa.OSFile(path)
     try:
-        return pacsv.open_csv(source, **_options(form, columns, block_bytes))
+        return pacsv.open_csv(source, **options_of(form, columns, block_bytes))
     except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
         raise _problem(path, error) from None
 
@@ -147,7 +148,7 @@ def infer(path: str, form: CsvFormat, rows: int, select: Sequence[str] | None) -
     import pyarrow as pa
     from pyarrow import csv as pacsv
 
-    options = _options(form, None, 1 << 16)
+    options = options_of(form, None, 1 << 16)
     options["convert_options"] = pacsv.ConvertOptions(strings_can_be_null=False, null_values=[])
     stream = Stream(path, form.compression)
     head = stream.read(1 << 18)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import secrets
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ import numpy as np
 
 from estimax.data import sources, table
 from estimax.data.errors import InvalidDataError
+from estimax.data.explain import Plan, explain
 from estimax.data.files import matching, path_of
 from estimax.data.grouping import distribution
 from estimax.data.iterator import Iterator
@@ -18,6 +20,7 @@ from estimax.data.joining import ChooseNode, RandomChoicesNode, ZipNode, leaves_
 from estimax.data.node import INFINITE, UNKNOWN, Context, Node
 from estimax.data.oneshot import OneShotIterator
 from estimax.data.parquet import ParquetNode
+from estimax.data.prefetch import PrefetchNode
 from estimax.data.specs import TensorSpec
 from estimax.data.structure import as_element, map_leaves
 from estimax.data.transformations import Transformations
@@ -27,6 +30,19 @@ INFINITE_CARDINALITY = INFINITE
 
 UNKNOWN_CARDINALITY = UNKNOWN
 """What `cardinality()` gives if the number of elements can't be known before they are drawn."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What holds for a whole dataset.
+
+    Args:
+        seed: of all steps that were not given their own.
+        prefetch_batches: elements that a thread makes ahead.
+    """
+
+    seed: int | None = None
+    prefetch_batches: int | None = None
 
 
 class Dataset(Transformations):
@@ -51,6 +67,7 @@ class Dataset(Transformations):
         self.node = node
         self._seed = secrets.randbits(63)
         self._iterations = itertools.count()
+        self._options = Options()
 
     def _then(self, node: Node) -> Dataset:
         return Dataset(node)
@@ -361,6 +378,37 @@ class Dataset(Transformations):
     def cardinality(self) -> int:
         """The number of elements; INFINITE_CARDINALITY (-1) or UNKNOWN_CARDINALITY (-2)."""
         return self.node.cardinality()
+
+    def explain(self, *, elements: int = 200, seconds: float = 2.0, consumer_seconds: float | None = None) -> Plan:
+        """Runs the chain for a while and shows its steps with rows a second and the share of time of each.
+
+        Args:
+            elements: how many to draw at most.
+            seconds: how long to draw at most.
+            consumer_seconds: time that the consumer (a training step) takes for an element; if given, the plan says whether
+                input or device is the bottleneck.
+
+        Returns:
+            The plan; print it.
+        """
+        return explain(self.node, self._seed, elements, seconds, consumer_seconds)
+
+    def options(self) -> Options:
+        """The options that `with_options` set."""
+        return self._options
+
+    def with_options(self, options: Options) -> Dataset:
+        """The same dataset with other options."""
+        if not isinstance(options, Options):
+            raise TypeError(f"with_options: expected estimax.data.Options, given {type(options).__name__}")
+        node = self.node
+        if options.prefetch_batches is not None and not isinstance(node, PrefetchNode):
+            node = PrefetchNode(node, options.prefetch_batches)
+        dataset = Dataset(node)
+        dataset._options = options
+        if options.seed is not None:
+            dataset._seed = options.seed
+        return dataset
 
     def __repr__(self) -> str:
         return f"<Dataset {self.node.describe()}>"

@@ -14,6 +14,8 @@ from estimax.core.gradients import RowGradient
 
 # Slot with the number of steps that each row has seen. Shape [rows], int32; only where rows catch up.
 STEP = "row_step"
+# A table with at most so many rows for each looked-up id is updated as a whole: that is faster than sorting the ids.
+SMALL_TABLE_FACTOR = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,8 @@ def update_rows(
     """
     if grad.ids.shape[0] == 0:
         return param, slots
+    if catch_up is None and STEP not in slots and param.shape[0] <= SMALL_TABLE_FACTOR * grad.ids.shape[0]:
+        return _update_touched(rule, grad, param, slots, hyper)
     grad = grad.summed()
     ids = grad.ids
 
@@ -76,6 +80,20 @@ def update_rows(
     if step is not None:
         row_slots = row_slots | {STEP: step + 1}
     return put(param, rows), {k: put(slots[k], v) for k, v in row_slots.items()}
+
+
+def _update_touched(
+    rule: Callable[..., tuple[jax.Array, dict[str, jax.Array]]],
+    grad: RowGradient,
+    param: jax.Array,
+    slots: dict[str, jax.Array],
+    hyper: dict[str, jax.Array],
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The same for a small table: the rule on all rows, kept where a row has a gradient. It needs no sorting of ids."""
+    ids = jnp.where(grad.ids < 0, param.shape[0], grad.ids)
+    touched = jnp.zeros((param.shape[0],), bool).at[ids].set(True, mode="drop").reshape((-1,) + (1,) * (param.ndim - 1))
+    new, new_slots = rule(grad.to_dense(), param, slots, hyper)
+    return jnp.where(touched, new, param).astype(param.dtype), {k: jnp.where(touched, v, slots[k]) for k, v in new_slots.items()}
 
 
 def replay(

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from estimax.core import register, standardize_dtype
 from estimax.initializers.base import Initializer
+from estimax.initializers.random import HOST_ELEMENTS, is_traced, on_device
 
 
 @register("keras.initializers")
@@ -25,7 +26,7 @@ class Zeros(Initializer):
     """
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        return jnp.zeros(tuple(shape), standardize_dtype(dtype))
+        return _filled(0, shape, dtype)
 
 
 @register("keras.initializers")
@@ -38,7 +39,7 @@ class Ones(Initializer):
     """
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
-        return jnp.ones(tuple(shape), standardize_dtype(dtype))
+        return _filled(1, shape, dtype)
 
 
 @register("keras.initializers")
@@ -59,6 +60,8 @@ class Constant(Initializer):
         self.value = value
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
+        if np.ndim(self.value) == 0:
+            return _filled(self.value, shape, dtype)
         return jnp.broadcast_to(jnp.asarray(self.value, standardize_dtype(dtype)), tuple(shape))
 
     def get_config(self) -> dict[str, Any]:
@@ -89,8 +92,7 @@ class Identity(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
         if len(shape) != 2:
             raise ValueError(f"Identity: expected a shape [rows, columns], given {tuple(shape)}.")
-        dtype = standardize_dtype(dtype)
-        return jnp.asarray(self.gain, dtype) * jnp.eye(shape[0], shape[1], dtype=dtype)
+        return on_device(self.gain * np.eye(shape[0], shape[1]), standardize_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}
@@ -145,7 +147,7 @@ class STFT(Initializer):
         kernel = np.cos(angle) if self.side == "real" else np.sin(angle)
         if self.window is not None:
             kernel = kernel * self._window(frame_length).reshape(-1, 1, 1)
-        return jnp.asarray(kernel, standardize_dtype(dtype))
+        return on_device(kernel, standardize_dtype(dtype))
 
     def _window(self, frame_length: int) -> np.ndarray:
         if isinstance(self.window, str):
@@ -174,3 +176,10 @@ def _named_window(name: str, length: int, periodic: bool) -> np.ndarray:
         return get_window(name, length, periodic)
     except ValueError as e:
         raise ValueError(f"STFT: expected the name of a window that scipy.signal knows, given {name!r}.") from e
+
+
+def _filled(value: ArrayLike, shape: Sequence[int], dtype: Any) -> jax.Array:
+    shape, dtype = tuple(shape), standardize_dtype(dtype)
+    if math.prod(shape) > HOST_ELEMENTS or is_traced():
+        return jnp.full(shape, value, dtype)
+    return on_device(np.full(shape, value), dtype)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from estimax.core import SeedGenerator, register, standardize_dtype
 from estimax.initializers.base import RandomInitializer
 
+# Up to this many elements (16 MB of float32) the host draws: XLA takes longer to compile the draw of a new shape.
+HOST_ELEMENTS = 1 << 22
 
-@functools.partial(jax.jit, static_argnames=("distribution", "shape", "dtype"))
+
 def draw(
     key: jax.Array, center: float, spread: float, distribution: str, shape: tuple[int, ...], dtype: str
 ) -> jax.Array:
-    """Random values `center + spread * z`, compiled once for all centers and spreads.
+    """Random values `center + spread * z`.
+
+    A key stands for other values within a traced function, and beyond `HOST_ELEMENTS`, than elsewhere; both are
+    repeatable.
 
     Args:
         key: random key.
@@ -28,6 +35,37 @@ def draw(
         shape: of the result.
         dtype: a float type.
     """
+    if math.prod(shape) > HOST_ELEMENTS or is_traced() or isinstance(key, jax.core.Tracer):
+        return _draw_compiled(key, center, spread, distribution, shape, dtype)
+    words = np.asarray(jax.random.key_data(key), np.uint32).reshape(-1)
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
+    working = np.float64 if dtype == "float64" else np.float32
+    if distribution == "uniform":
+        z = 2 * generator.random(shape, working) - 1
+    else:
+        z = generator.standard_normal(shape, working)
+        if distribution == "truncated_normal":
+            outside = np.flatnonzero(np.abs(z) > 2)
+            while outside.size:
+                z.flat[outside] = generator.standard_normal(outside.size, working)
+                outside = outside[np.abs(z.flat[outside]) > 2]
+    return on_device(z * working(spread) + working(center), dtype)
+
+
+def is_traced() -> bool:
+    """Whether a function is being traced, where host values would become constants of the compiled program."""
+    return isinstance(jnp.zeros(()), jax.core.Tracer)
+
+
+def on_device(values: np.ndarray, dtype: str) -> jax.Array:
+    """A copy of host values as a JAX array, without compiling anything."""
+    return jnp.array(values.astype(jnp.dtype(dtype), copy=False))
+
+
+@functools.partial(jax.jit, static_argnames=("distribution", "shape", "dtype"))
+def _draw_compiled(
+    key: jax.Array, center: float, spread: float, distribution: str, shape: tuple[int, ...], dtype: str
+) -> jax.Array:
     if distribution == "uniform":
         z = jax.random.uniform(key, shape, dtype, -1.0, 1.0)
     elif distribution == "normal":
@@ -156,16 +194,16 @@ class Orthogonal(RandomInitializer):
                 f"Orthogonal: expected a shape of at least two axes, given {shape}. Use RandomNormal for vectors."
             )
         dtype = standardize_dtype(dtype)
-        columns = shape[-1]
-        rows = 1
-        for length in shape[:-1]:
-            rows *= length
+        rows, columns = math.prod(shape[:-1]), shape[-1]
         # The decomposition has no 16-bit form; float64 stays.
         working = dtype if dtype == "float64" else "float32"
-        q, r = jnp.linalg.qr(draw(self.key(), 0.0, 1.0, "normal", (max(rows, columns), min(rows, columns)), working))
-        q = q * jnp.sign(jnp.diagonal(r))
-        q = q.T if rows < columns else q
-        return (self.gain * q.reshape(shape)).astype(dtype)
+        normal = draw(self.key(), 0.0, 1.0, "normal", (max(rows, columns), min(rows, columns)), working)
+        on_host = not isinstance(normal, jax.core.Tracer)
+        xp = np if on_host else jnp
+        q, r = xp.linalg.qr(np.asarray(normal) if on_host else normal)
+        q = q * xp.sign(xp.diagonal(r))
+        q = self.gain * (q.T if rows < columns else q).reshape(shape)
+        return on_device(q, dtype) if on_host else q.astype(dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gain": self.gain}

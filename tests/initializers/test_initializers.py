@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from estimax import initializers
-from estimax.core import SeedGenerator, Variable, set_random_seed
+from estimax.core import Frame, SeedGenerator, Variable, set_random_seed
 from estimax.initializers.lookup import CLASSES
 
 SHAPES = {initializers.STFT: (8, 1, 5)}
@@ -27,6 +27,24 @@ def test_every_class_by_name_and_back(cls: type) -> None:
 def test_dtype_is_the_one_asked_for(cls: type) -> None:
     out = jax.eval_shape(lambda: cls()(SHAPES.get(cls, (2, 3)), "bfloat16"))
     assert out.dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_traced_draws_have_the_same_distribution(cls: type) -> None:
+    """The host draws small arrays, XLA those within a traced function; both fill arrays that may be donated."""
+    shape = {initializers.STFT: (8, 1, 5), initializers.Identity: (60, 70)}.get(cls, (60, 70))
+    host = cls()(shape)
+    traced = jax.jit(lambda key: _draw_with(cls, key, shape))(jax.random.key(0))
+    np.testing.assert_allclose(np.std(traced), np.std(host), rtol=0.1)
+    assert abs(np.mean(traced) - np.mean(host)) < 0.1 * (np.std(host) + 1e-6)
+    add_one = jax.jit(lambda x: x + 1, donate_argnums=0)
+    before = np.array(host)
+    np.testing.assert_array_equal(add_one(host), before + 1)
+
+
+def _draw_with(cls: type, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    with Frame(key=key):
+        return cls()(shape)
 
 
 def test_aliases_of_keras() -> None:

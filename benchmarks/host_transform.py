@@ -24,9 +24,9 @@ import pyarrow as pa
 
 from estimax import feature_columns as fc
 from estimax.core import Features, Frame, HostContext, HostTransform
-from estimax.feature_columns.fingerprint import fingerprint64
-from estimax.feature_columns.text import Text, text_from_arrow
-from estimax.feature_columns.vocabulary import StringVocabulary
+from estimax.core.fingerprint import fingerprint64
+from estimax.core.text import Text, text_from_arrow
+from estimax.core.vocabulary import StringVocabulary
 
 BATCH = 1024
 COLUMNS = (

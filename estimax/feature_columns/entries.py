@@ -15,7 +15,7 @@ import numpy as np
 
 from estimax.core.errors import InputDataError
 from estimax.feature_columns.dictionaries import DictionaryMemo
-from estimax.feature_columns.text import Text, text_from_arrow, text_from_numpy, text_from_objects
+from estimax.core.text import Text, text_from_arrow, text_from_numpy, text_from_objects
 
 
 @dataclasses.dataclass(eq=False, slots=True)  # not frozen: that would triple the cost of making one

@@ -8,9 +8,9 @@ import numpy as np
 
 from estimax.core import register
 from estimax.feature_columns.base import MODULE, OneFeatureColumn, check_id_dtype, check_key, check_size
-from estimax.feature_columns.fingerprint import buckets
+from estimax.core.fingerprint import buckets
 from estimax.feature_columns.host_ops import CategoricalOp
-from estimax.feature_columns.text import Text, text_from_integers
+from estimax.core.text import Text, text_from_integers
 
 
 @register(MODULE)

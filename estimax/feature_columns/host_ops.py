@@ -11,7 +11,7 @@ from estimax.core import HostOp, plain, register
 from estimax.core.errors import InputDataError
 from estimax.feature_columns.dictionaries import DictionaryMemo
 from estimax.feature_columns.entries import Entries, read_entries
-from estimax.feature_columns.text import Text
+from estimax.core.text import Text
 
 MODULE = "estimax.feature_columns"
 

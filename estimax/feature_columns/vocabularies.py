@@ -12,11 +12,11 @@ import numpy as np
 from estimax.core import register
 from estimax.core.errors import InputDataError
 from estimax.feature_columns.base import MODULE, OneFeatureColumn, check_id_dtype, check_key, check_size
-from estimax.feature_columns.fingerprint import buckets
+from estimax.core.fingerprint import buckets
 from estimax.feature_columns.hashed import hash_buckets
 from estimax.feature_columns.host_ops import CategoricalOp
-from estimax.feature_columns.text import Text, text_from_bytes
-from estimax.feature_columns.vocabulary import IntegerVocabulary, StringVocabulary, count_lines, read_vocabulary_file
+from estimax.core.text import Text, text_from_bytes
+from estimax.core.vocabulary import IntegerVocabulary, StringVocabulary, count_lines, read_vocabulary_file
 
 
 class VocabularyOp(CategoricalOp):

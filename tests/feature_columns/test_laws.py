@@ -13,8 +13,8 @@ from estimax import feature_columns as fc
 from estimax.core import HostValue
 from estimax.feature_columns.base import FeatureReader
 from estimax.feature_columns.combine import lookup_combined
-from estimax.feature_columns.text import text_from_bytes
-from estimax.feature_columns.vocabulary import IntegerVocabulary, StringVocabulary
+from estimax.core.text import text_from_bytes
+from estimax.core.vocabulary import IntegerVocabulary, StringVocabulary
 from tests.feature_columns import plain
 
 WORD = st.sampled_from(["a", "bb", "ccc", "dddddddd", "ü", "a longer string than sixteen", "x" * 40, "", "zz"])

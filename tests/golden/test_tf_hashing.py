@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from estimax import feature_columns as fc
-from estimax.feature_columns.fingerprint import buckets
-from estimax.feature_columns.text import text_from_bytes, text_from_integers
+from estimax.core.fingerprint import buckets
+from estimax.core.text import text_from_bytes, text_from_integers
 from tests.golden import golden
 from tests.golden.test_tf_feature_columns import check_case
 

@@ -12,8 +12,8 @@ import numpy as np
 from estimax.core import HostOp, HostValue, as_host_value, register
 from estimax.core.errors import InputDataError
 from estimax.feature_columns.entries import Entries, read_entries
-from estimax.feature_columns.text import text_from_bytes
-from estimax.feature_columns.vocabulary import StringVocabulary
+from estimax.core.text import text_from_bytes
+from estimax.core.vocabulary import StringVocabulary
 
 
 def as_bytes(text: str | bytes) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from estimax.core.errors import InputDataError
-from estimax.feature_columns.text import Text, edge_words, equal_strings
+from estimax.core.text import Text, edge_words, equal_strings
 
 _U = np.uint64
 
@@ -71,7 +71,7 @@ class StringVocabulary:
         ValueError: if an entry is repeated.
 
     Example:
-        >>> from estimax.feature_columns.text import text_from_bytes
+        >>> from estimax.core.text import text_from_bytes
         >>> vocabulary = StringVocabulary(text_from_bytes([b"pear", b"fig"]))
         >>> vocabulary.find(text_from_bytes([b"fig", b"kiwi"]))[0].tolist()
         [1, -1]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from estimax.core.errors import InputDataError
-from estimax.feature_columns.fingerprint import fingerprint64
+from estimax.core.fingerprint import fingerprint64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimax.feature_columns.fingerprint import cross64, fingerprint64
-from estimax.feature_columns.text import text_from_bytes, text_from_integers
+from estimax.core.fingerprint import cross64, fingerprint64
+from estimax.core.text import text_from_bytes, text_from_integers
 from tests.feature_columns import plain
 
 

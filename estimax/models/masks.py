@@ -124,11 +124,15 @@ class MaskedGraph:
 
 
 _MERGES = frozenset(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"))
+# Their calls take masks here and not in Keras, where they only say what the mask of the output is.
+_WITHOUT_MASK_ARGUMENT = _MERGES | {"Concatenate", "Dot", "MultiHeadAttention", "GroupedQueryAttention"}
 _RECURRENT = frozenset(("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"))
 
 
 def _takes_mask(node: Node) -> bool:
     """Whether Keras gives the call its mask as an argument: `call` has `mask`, and one argument holds tensors."""
+    if type(node.layer).__name__ in _WITHOUT_MASK_ARGUMENT:
+        return False
     names = inspect.signature(type(node.layer).call).parameters
     tensors = [a for a in (*node.args, *(v for k, v in node.kwargs.items() if k != "mask")) if symbolic_leaves(a)]
     return "mask" in names and len(tensors) == 1

@@ -84,7 +84,7 @@ class ModelProgram(Program):
                 same = jax.tree.structure(wanted) == jax.tree.structure(old) and _shapes(wanted) == _shapes(old)
                 states[str(i)] = jax.tree.map(jnp.array, old) if same else _merged(op.optimizer.init(mine), old)
             # jit sorts the keys of a dict; the optimizer's variables are listed in the order of the model's.
-            op.optimizer._paths = tuple(mine)
+            op.optimizer.variable_paths = list(mine)
         return states
 
 

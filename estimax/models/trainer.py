@@ -130,7 +130,7 @@ class Trainer:
         params = {paths[id(v)]: v.value for v in self.trainable_variables}  # type: ignore[attr-defined]
         if getattr(self.optimizer, "state", None) is None:
             self.optimizer.state = self.optimizer.init(params)
-            self.optimizer._paths = tuple(params)
+            self.optimizer.variable_paths = list(params)
 
     @property
     def needs_compiling(self) -> bool:

@@ -1,5 +1,6 @@
 """Feature columns: declared once over raw strings and numbers, computed on host and device, with TensorFlow's names and ids."""
 
+from estimax.feature_columns.adapt import adapt
 from estimax.feature_columns.base import (
     CategoricalColumn,
     DenseColumn,
@@ -11,6 +12,7 @@ from estimax.feature_columns.base import (
 from estimax.feature_columns.bucketized import bucketized_column
 from estimax.feature_columns.crossed import crossed_column
 from estimax.feature_columns.embedding import embedding_column, shared_embeddings
+from estimax.feature_columns.from_data import FrequentValues, Quantiles, Rescale, Standardize
 from estimax.feature_columns.hashed import categorical_column_with_hash_bucket
 from estimax.feature_columns.identity import categorical_column_with_identity
 from estimax.feature_columns.indicator import indicator_column
@@ -24,6 +26,7 @@ from estimax.feature_columns.sequence import (
     sequence_categorical_column_with_vocabulary_list,
     sequence_numeric_column,
 )
+from estimax.feature_columns.suggest import Suggestion, suggest
 from estimax.feature_columns.vocabularies import (
     categorical_column_with_vocabulary_file,
     categorical_column_with_vocabulary_list,
@@ -35,9 +38,15 @@ __all__ = [
     "DenseColumn",
     "DenseFeatures",
     "FeatureColumn",
+    "FrequentValues",
     "LinearModel",
+    "Quantiles",
+    "Rescale",
     "SequenceColumn",
     "SequenceFeatures",
+    "Standardize",
+    "Suggestion",
+    "adapt",
     "bucketized_column",
     "categorical_column_with_hash_bucket",
     "categorical_column_with_identity",
@@ -59,5 +68,6 @@ __all__ = [
     "sequence_numeric_column",
     "serialize_feature_columns",
     "shared_embeddings",
+    "suggest",
     "weighted_categorical_column",
 ]

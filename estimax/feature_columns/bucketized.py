@@ -14,6 +14,7 @@ from estimax.core.errors import HostValueError
 from estimax.feature_columns.base import MODULE, CategoricalColumn, DenseColumn, FeatureReader
 from estimax.feature_columns.combine import multi_hot
 from estimax.feature_columns.entries import Entries
+from estimax.feature_columns.from_data import Quantiles
 from estimax.feature_columns.host_ops import ColumnOp
 from estimax.feature_columns.numeric import NumericColumn
 
@@ -49,18 +50,21 @@ class BucketIds(ColumnOp):
 class BucketizedColumn(CategoricalColumn, DenseColumn):
     """See `bucketized_column`."""
 
-    def __init__(self, source_column: NumericColumn, boundaries: Sequence[float]):
+    def __init__(self, source_column: NumericColumn, boundaries: Sequence[float] | Quantiles):
         if not isinstance(source_column, NumericColumn):
             raise ValueError(f"bucketized_column: source_column is {source_column!r}, expected a numeric_column.")
         if len(source_column.shape) > 1:
             raise ValueError(
                 f'column "{source_column.key}": a column of shape {source_column.shape} cannot be bucketized, expected at most one axis.'
             )
+        self.source_column = source_column
+        self.boundaries: Any = boundaries
+        if isinstance(boundaries, Quantiles):
+            return
         if not isinstance(boundaries, (list, tuple)) or not boundaries:
             raise ValueError(f'column "{source_column.key}": boundaries is {boundaries!r}, expected a list of numbers.')
         if any(not a < b for a, b in zip(boundaries, boundaries[1:])):
             raise ValueError(f'column "{source_column.key}": boundaries is {boundaries!r}, expected strictly ascending numbers.')
-        self.source_column = source_column
         self.boundaries = tuple(boundaries)
 
     @property
@@ -102,12 +106,13 @@ class BucketizedColumn(CategoricalColumn, DenseColumn):
         return jnp.where(ids[..., None] < 0, 0.0, one_hot)
 
 
-def bucketized_column(source_column: NumericColumn, boundaries: Sequence[float]) -> BucketizedColumn:
+def bucketized_column(source_column: NumericColumn, boundaries: Sequence[float] | Quantiles) -> BucketizedColumn:
     """A column of ranges of numbers: one-hot in DenseFeatures, ids in LinearModel, crosses and embeddings.
 
     Args:
         source_column: a `numeric_column` of at most one axis.
         boundaries: ascending; `[0., 1., 2.]` makes the ranges (-inf, 0), [0, 1), [1, 2) and [2, inf). NaN falls in the last.
+            `Quantiles(n)` leaves them to `adapt`.
 
     Raises:
         ValueError: if the source is no numeric column, or the boundaries are not a strictly ascending list.

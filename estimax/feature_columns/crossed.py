@@ -10,12 +10,12 @@ import numpy as np
 
 from estimax.core import HostValue, register
 from estimax.core.errors import InputDataError
+from estimax.core.fingerprint import DEFAULT_CROSS_KEY, buckets, cross64, fingerprint64
+from estimax.core.text import Text
 from estimax.feature_columns.base import MODULE, CategoricalColumn, FeatureReader, check_size
 from estimax.feature_columns.entries import Entries
-from estimax.core.fingerprint import DEFAULT_CROSS_KEY, buckets, cross64, fingerprint64
 from estimax.feature_columns.hashed import HashedCategoricalColumn
 from estimax.feature_columns.host_ops import ColumnOp
-from estimax.core.text import Text
 
 
 @register(MODULE)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from estimax.core.errors import InputDataError
-from estimax.feature_columns.dictionaries import DictionaryMemo
 from estimax.core.text import Text, text_from_arrow, text_from_numpy, text_from_objects
+from estimax.feature_columns.dictionaries import DictionaryMemo
 
 
 @dataclasses.dataclass(eq=False, slots=True)  # not frozen: that would triple the cost of making one

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from estimax.core import register
-from estimax.feature_columns.base import MODULE, OneFeatureColumn, check_id_dtype, check_key, check_size
 from estimax.core.fingerprint import buckets
-from estimax.feature_columns.host_ops import CategoricalOp
 from estimax.core.text import Text, text_from_integers
+from estimax.feature_columns.base import MODULE, OneFeatureColumn, check_id_dtype, check_key, check_size
+from estimax.feature_columns.host_ops import CategoricalOp
 
 
 @register(MODULE)

@@ -9,9 +9,9 @@ import numpy as np
 
 from estimax.core import HostOp, plain, register
 from estimax.core.errors import InputDataError
+from estimax.core.text import Text
 from estimax.feature_columns.dictionaries import DictionaryMemo
 from estimax.feature_columns.entries import Entries, read_entries
-from estimax.core.text import Text
 
 MODULE = "estimax.feature_columns"
 

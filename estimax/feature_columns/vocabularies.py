@@ -11,12 +11,13 @@ import numpy as np
 
 from estimax.core import register
 from estimax.core.errors import InputDataError
-from estimax.feature_columns.base import MODULE, OneFeatureColumn, check_id_dtype, check_key, check_size
 from estimax.core.fingerprint import buckets
-from estimax.feature_columns.hashed import hash_buckets
-from estimax.feature_columns.host_ops import CategoricalOp
 from estimax.core.text import Text, text_from_bytes
 from estimax.core.vocabulary import IntegerVocabulary, StringVocabulary, count_lines, read_vocabulary_file
+from estimax.feature_columns.base import MODULE, OneFeatureColumn, check_id_dtype, check_key, check_size
+from estimax.feature_columns.from_data import FrequentValues
+from estimax.feature_columns.hashed import hash_buckets
+from estimax.feature_columns.host_ops import CategoricalOp
 
 
 class VocabularyOp(CategoricalOp):
@@ -138,7 +139,7 @@ class _VocabularyColumn(OneFeatureColumn):
     default_value: int
     num_oov_buckets: int
 
-    def _check_unknown(self, size: int | None) -> None:
+    def _check_unknown(self) -> None:
         if isinstance(self.num_oov_buckets, bool) or not isinstance(self.num_oov_buckets, int) or self.num_oov_buckets < 0:
             raise ValueError(
                 f'column "{self.key}": num_oov_buckets is {self.num_oov_buckets!r}, expected an integer of at least 0.'
@@ -157,12 +158,18 @@ class VocabularyListCategoricalColumn(_VocabularyColumn):
     def __init__(
         self,
         key: str,
-        vocabulary_list: Sequence[Any],
+        vocabulary_list: Sequence[Any] | FrequentValues,
         dtype: Any = None,
         default_value: int = -1,
         num_oov_buckets: int = 0,
     ):
         self.key = check_key(key)
+        if isinstance(vocabulary_list, FrequentValues):
+            self.vocabulary_list: Any = vocabulary_list
+            self.dtype = None if dtype is None else check_id_dtype(dtype, key)  # type: ignore[assignment]
+            self.default_value, self.num_oov_buckets = -1 if default_value is None else int(default_value), num_oov_buckets
+            self._check_unknown()
+            return
         values = [v.item() if isinstance(v, np.generic) else v for v in vocabulary_list or ()]
         if not values:
             raise ValueError(f'column "{key}": vocabulary_list is empty, expected at least one entry.')
@@ -186,7 +193,7 @@ class VocabularyListCategoricalColumn(_VocabularyColumn):
                 f'column "{key}": dtype is {self.dtype} but vocabulary_list holds {type(values[0]).__name__} values. Make them agree.'
             )
         self.default_value, self.num_oov_buckets = -1 if default_value is None else int(default_value), num_oov_buckets
-        self._check_unknown(len(values))
+        self._check_unknown()
 
     @property
     def num_buckets(self) -> int:
@@ -218,7 +225,7 @@ class VocabularyFileCategoricalColumn(_VocabularyColumn):
         self.vocabulary_size = check_size(vocabulary_size, "vocabulary_size", key)
         self.dtype = check_id_dtype(dtype, key)
         self.default_value, self.num_oov_buckets = -1 if default_value is None else int(default_value), num_oov_buckets
-        self._check_unknown(self.vocabulary_size)
+        self._check_unknown()
 
     @property
     def num_buckets(self) -> int:
@@ -231,13 +238,17 @@ class VocabularyFileCategoricalColumn(_VocabularyColumn):
 
 
 def categorical_column_with_vocabulary_list(
-    key: str, vocabulary_list: Sequence[Any], dtype: Any = None, default_value: int = -1, num_oov_buckets: int = 0
+    key: str,
+    vocabulary_list: Sequence[Any] | FrequentValues,
+    dtype: Any = None,
+    default_value: int = -1,
+    num_oov_buckets: int = 0,
 ) -> VocabularyListCategoricalColumn:
     """A categorical column whose ids are places in a list.
 
     Args:
         key: name of the feature.
-        vocabulary_list: strings or integers, all different; the first has id 0.
+        vocabulary_list: strings or integers, all different; the first has id 0. `FrequentValues()` leaves it to `adapt`.
         dtype: of the feature; by default that of the list.
         default_value: the id of values that are not in the list; -1 drops them.
         num_oov_buckets: how many ids after the vocabulary the unknown values are hashed to.

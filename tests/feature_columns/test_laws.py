@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from estimax import feature_columns as fc
 from estimax.core import HostValue
-from estimax.feature_columns.base import FeatureReader
-from estimax.feature_columns.combine import lookup_combined
 from estimax.core.text import text_from_bytes
 from estimax.core.vocabulary import IntegerVocabulary, StringVocabulary
+from estimax.feature_columns.base import FeatureReader
+from estimax.feature_columns.combine import lookup_combined
 from tests.feature_columns import plain
 
 WORD = st.sampled_from(["a", "bb", "ccc", "dddddddd", "ü", "a longer string than sixteen", "x" * 40, "", "zz"])

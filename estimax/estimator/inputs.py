@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from estimax.core.errors import InputDataError
+from estimax.data import batches as data_batches
 from estimax.estimator.modes import ModeKeys
 
 INPUT_FN_ARGUMENTS = ("mode", "params", "config")
@@ -43,66 +42,42 @@ def checked_arguments(fn: Callable, known: tuple[str, ...], *, what: str, requir
     return tuple(k for k in known if takes_all or k in names)
 
 
-def is_table(x: Any) -> bool:
-    """Whether a value is one table of columns: a dict, a pandas, polars or Arrow table, or an array."""
-    module = type(x).__module__.partition(".")[0]
-    return isinstance(x, (Mapping, np.ndarray)) or (module in ("pandas", "polars", "pyarrow", "jaxlib", "jax") and hasattr(x, "shape"))
-
-
-class Batches:
-    """The batches of what an input_fn returned.
+def batches_of(result: Any, mode: str, *, seed: int, finite: bool) -> Peekable:
+    """The batches of what an input_fn returned; one batch alone is repeated without end in training, as in TensorFlow.
 
     Args:
-        result: a dataset or any iterable of batches, or one batch: features, or `(features, labels)`.
-        mode: in training one batch is repeated without end, otherwise it is given once.
-        finite: whether the number of steps is bounded by the caller.
+        result: see `estimax.data.batches.as_batches`.
+        mode: a value of `ModeKeys`.
+        seed: of steps of a dataset that were not given their own.
+        finite: whether the caller bounds the number of steps.
 
     Raises:
-        InputDataError: if it is neither, or one batch would be repeated without end and nobody ends it.
+        InputDataError: if one batch would be repeated without end and nobody ends it.
     """
-
-    def __init__(self, result: Any, mode: str, *, finite: bool = True):
-        self.repeated = isinstance(result, tuple) or is_table(result)
-        if self.repeated and mode == ModeKeys.TRAIN and not finite:
+    found = data_batches.as_batches(result, seed=seed, columns="arrow")
+    if mode == ModeKeys.TRAIN and isinstance(found._source, data_batches._Once):
+        if not finite:
             raise InputDataError(
                 "input_fn returned one batch, which training repeats without end. Give train(steps=...) or max_steps, or return a Dataset."
             )
-        if not self.repeated and not isinstance(result, Iterable):
-            raise InputDataError(
-                f"input_fn returned {type(result).__name__}, expected a Dataset, an iterable of (features, labels) batches, or one batch: "
-                "features or (features, labels), where features are an array, a dict of columns or a table."
-            )
-        self._result, self._mode = result, mode
-
-    def __iter__(self) -> Iterator[Any]:
-        if not self.repeated:
-            # Text columns in memory come dictionary-encoded, so that a column works once per distinct value.
-            make = getattr(self._result, "make_iterator", None)
-            return iter(self._result) if make is None else make(columns="arrow")
-        return itertools.repeat(self._result) if self._mode == ModeKeys.TRAIN else iter([self._result])
+        found = data_batches.as_batches(itertools.repeat(result))
+    return Peekable(found)
 
 
 class Peekable:
-    """An iterator whose first element may be seen early; it gives the state of the one inside.
+    """An iterator of batches whose first one may be seen early.
 
     Args:
         inner: the iterator.
     """
 
-    def __init__(self, inner: Iterator[Any]):
-        self.inner, self._first = inner, []
-        if hasattr(inner, "get_state"):
-            self.get_state = inner.get_state
-
-    def over_rows(self) -> Any:
-        """The table in memory below and an iterator over row numbers, from where this iterator is; None if there is none."""
-        find = getattr(self.inner, "over_rows", None)
-        return None if find is None else find(self._before if self._first else None)
+    def __init__(self, inner: data_batches.Batches):
+        self.inner = inner
+        self._first: list[Any] = []
 
     def peek(self) -> Any:
-        """The first element, or None if there is none."""
+        """The first batch, or None if there is none."""
         if not self._first:
-            self._before = self.inner.get_state() if hasattr(self.inner, "over_rows") else None
             try:
                 self._first.append(next(self.inner))
             except StopIteration:
@@ -115,8 +90,10 @@ class Peekable:
     def __next__(self) -> Any:
         return self._first.pop() if self._first else next(self.inner)
 
+    def get_state(self) -> Any:
+        """Where the input is after the batch that was given last."""
+        return self.inner.get_state()
+
     def close(self) -> None:
         """Lets go of what the input holds: threads, files."""
-        close = getattr(self.inner, "close", None)
-        if close is not None:
-            close()
+        self.inner.close()

@@ -260,18 +260,18 @@ class Program:
         raw, structure = flatten(features, labels, weights)
         return self.initial_state(raw, structure)
 
-    def initial_state(self, raw: Mapping[str, Any], structure: Structure) -> TrainState:
-        """As `init_state`, for a flattened batch."""
-        plan = self.plan_of(TRAIN, raw, structure, None)
+    def initial_state(self, raw: Mapping[str, Any], structure: Structure, mode: str = TRAIN) -> TrainState:
+        """As `init_state`, for a flattened batch; `mode` is another where the batch has no labels."""
+        plan = self.plan_of(mode, raw, structure, None)
         key = jax.random.key(self.seed)
         if self.layer is not None:
             values = {p: jnp.copy(v.value) for p, v in self.bound().items() if plan.kinds[p] != "metrics"}
         else:
 
             def make(key: jax.Array) -> dict[str, Any]:
-                with self._frame({}, TRAIN, "record", {}, key=key, host=HostContext(sample=raw)) as frame:
+                with self._frame({}, mode, "record", {}, key=key, host=HostContext(sample=raw)) as frame:
                     frame.step = jnp.zeros((), jnp.int32)
-                    self.forward(TRAIN, *structure.open())
+                    self.forward(mode, *structure.open())
                 return {p: v for p, v in frame.initial.items() if frame.kinds[p] != "metrics"}
 
             values = jax.jit(make)(key)

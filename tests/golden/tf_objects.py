@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -101,3 +101,50 @@ def on_host(name: str, x: Any) -> Any:
 def values(tree: Any, name: str = "") -> Any:
     """A recorded value or dict of values, for eager use."""
     return on_host(name, golden.value(tree)) if golden.is_value(tree) else {k: values(v, k) for k, v in tree.items()}
+
+
+class SparseRows:
+    """A recorded COO feature as the input gives it: slices of rows keep its dense width.
+
+    Args:
+        value: the recorded value.
+    """
+
+    def __init__(self, value: golden.Sparse):
+        self.value = value
+
+    def rows(self, start: int, stop: int) -> Any:
+        """Some of the rows, as a SparseTensor."""
+        v = self.value
+        keep = (v.indices[:, 0] >= start) & (v.indices[:, 0] < stop)
+        indices = v.indices[keep] - np.array([start] + [0] * (len(v.dense_shape) - 1))
+        shape = (stop - start, *v.dense_shape[1:].tolist())
+        return ex.data.SparseTensor(indices, v.values[keep], shape)
+
+
+def rows_of(tree: Any, start: int, stop: int) -> Any:
+    """Rows of recorded features or labels, as a batch."""
+    if isinstance(tree, dict) and not golden.is_value(tree):
+        return {k: rows_of(v, start, stop) for k, v in tree.items()}
+    value = golden.value(tree)
+    return SparseRows(value).rows(start, stop) if isinstance(value, golden.Sparse) else value[start:stop]
+
+
+def count_rows(tree: Any) -> int:
+    """How many rows recorded features have."""
+    while not golden.is_value(tree):
+        tree = next(iter(tree.values()))
+    value = golden.value(tree)
+    return int(value.dense_shape[0]) if isinstance(value, golden.Sparse) else len(value)
+
+
+def batches(features: Any, labels: Any, size: int, *, repeat: bool) -> Iterator[Any]:
+    """Batches in order, the short last one kept; the data repeats without end if asked to."""
+    count = count_rows(features)
+    while True:
+        for start in range(0, count, size):
+            stop = min(start + size, count)
+            batch = rows_of(features, start, stop)
+            yield batch if labels is None else (batch, rows_of(labels, start, stop))
+        if not repeat:
+            return

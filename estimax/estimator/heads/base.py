@@ -15,8 +15,8 @@ from estimax.estimator.export.outputs import ClassificationOutput, ExportOutput,
 from estimax.estimator.heads.metric_set import metric_key
 from estimax.estimator.modes import ModeKeys, check_mode
 from estimax.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, variable_paths
+from estimax.estimator.variables import ScopedTrainOp
 from estimax.metrics import Mean
-from estimax.training import TrainOp
 
 SUM_OVER_BATCH_SIZE, SUM = "sum_over_batch_size", "sum"
 
@@ -44,6 +44,11 @@ class Head:
     def loss_reduction(self) -> str:
         """`"sum_over_batch_size"` or `"sum"`."""
         raise TypeError(f"{type(self).__name__} defines no loss_reduction.")
+
+    @property
+    def training_scope(self) -> str:
+        """The prefix of the names of optimizers' variables."""
+        return "training"
 
     def loss(
         self,
@@ -132,7 +137,7 @@ class Head:
         if train_op_fn is not None:
             train_op = train_op_fn(loss)
         else:
-            train_op = TrainOp(as_optimizer(optimizer), loss, variable_paths(trainable_variables))
+            train_op = ScopedTrainOp(as_optimizer(optimizer), loss, variable_paths(trainable_variables), self.training_scope)
         return EstimatorSpec(mode, predictions=predictions, loss=loss, train_op=train_op)
 
     def __repr__(self) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 
 from estimax.core import HostOp, HostValue, as_host_value, register
 from estimax.core.errors import InputDataError
-from estimax.feature_columns.entries import Entries, read_entries
 from estimax.core.text import text_from_bytes
 from estimax.core.vocabulary import StringVocabulary
+from estimax.feature_columns.entries import Entries, read_entries
 
 
 def as_bytes(text: str | bytes) -> bytes:

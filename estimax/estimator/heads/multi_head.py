@@ -67,6 +67,11 @@ class MultiHead(Head):
     def loss_reduction(self) -> str:
         return next(iter(self._heads.values())).loss_reduction
 
+    @property
+    def training_scope(self) -> str:
+        # Each head opens the scope "training" once before this one does, so TensorFlow counts it up.
+        return f"training_{len(self._heads)}"
+
     def _split(self, logits: Any) -> dict[str, Any]:
         if isinstance(logits, Mapping):
             return self._by_name("logits", logits)

@@ -1,0 +1,651 @@
+"""The Estimator: a model_fn, a model_dir, and what is done with them."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from estimax.core import TrainState
+from estimax.core.errors import CheckpointError, ExportError, InputDataError, NanLossError
+from estimax.estimator.export.saving import export_all
+from estimax.estimator.inputs import INPUT_FN_ARGUMENTS, Peekable, batches_of, call_with_known
+from estimax.estimator.model_dir import Loaded, checkpoint_step, latest_checkpoint, load, names_for_checkpoint, writing
+from estimax.estimator.model_fn import ModelFn
+from estimax.estimator.modes import ModeKeys
+from estimax.estimator.run_config import RunConfig
+from estimax.estimator.session import engine_hooks
+from estimax.estimator.variables import places, with_values
+from estimax.estimator.warm_start import WarmStartSettings, as_settings, warm_started
+from estimax.training import Checkpointer, EventWriter, Hook, Program, Run, split_batch
+from estimax.training.batches import flatten
+from estimax.training.checkpoints import from_flat
+from estimax.training.hooks import (
+    CheckpointSaverHook,
+    CheckpointSaverListener,
+    LoggingTensorHook,
+    NanTensorHook,
+    StepCounterHook,
+    SummarySaverHook,
+)
+
+logger = logging.getLogger("estimax")
+
+
+class Estimator:
+    """Trains, evaluates, predicts with and exports the model that a model_fn describes.
+
+    Compiled programs and weights stay alive between calls: after `train`, `evaluate` and `predict` read nothing from disk unless a
+    `checkpoint_path` is given. A new process goes on from `model_dir`.
+
+    Args:
+        model_fn: `(features, labels, mode, params, config) -> EstimatorSpec`; all but `features` may be left out.
+        model_dir: folder of checkpoints and event files; that of `config`, or a temporary one.
+        config: a `RunConfig`.
+        params: hyper-parameters that the model_fn gets.
+        warm_start_from: a checkpoint, model_dir or export to take weights from, or `WarmStartSettings`, where `model_dir` is empty.
+
+    Raises:
+        ValueError: if the model_fn takes unknown arguments, or two different folders are given.
+
+    Example:
+        >>> import jax.numpy as jnp, estimax as ex
+        >>> def model_fn(features, labels, mode):
+        ...     logits = ex.layers.Dense(1)(features["x"])
+        ...     return ex.estimator.RegressionHead().create_estimator_spec(features, mode, logits, labels, optimizer="sgd")
+        >>> estimator = ex.estimator.Estimator(model_fn)
+        >>> batch = {"x": jnp.ones((4, 2))}, jnp.ones((4, 1))
+        >>> int(estimator.train(lambda: batch, steps=3).get_variable_value("global_step"))
+        3
+
+    Reference: tf.estimator.Estimator.
+    """
+
+    def __init__(
+        self,
+        model_fn: Callable,
+        model_dir: str | os.PathLike | None = None,
+        config: RunConfig | None = None,
+        params: Mapping[str, Any] | None = None,
+        warm_start_from: str | os.PathLike | WarmStartSettings | None = None,
+    ):
+        self._config = _config_with(config, model_dir)
+        self._params = copy.deepcopy(dict(params)) if params is not None else {}
+        self._model_fn = ModelFn(model_fn, self._params, self._config)
+        self._warm_start = as_settings(warm_start_from)
+        self._program = Program(self._model_fn.forward, seed=self._config.seed, row_tables=self._row_tables)
+        self._checkpoints = Checkpointer(self.model_dir, keep=self._config.keep_checkpoint_max)
+        self._state: TrainState | None = None
+        self._train_ops: tuple = ()
+        self._loaded: Loaded | None = None
+        self._weights: tuple[str, TrainState] | None = None
+        self._writers: dict[str, EventWriter] = {}
+
+    # Tables train by the rows that were looked up, with the numbers that TensorFlow's optimizers give them.
+    _row_tables: str | bool = True
+
+    # -- what it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def model_dir(self) -> str:
+        """The folder of checkpoints and event files."""
+        assert self._config.model_dir is not None
+        return self._config.model_dir
+
+    @property
+    def config(self) -> RunConfig:
+        """A copy of the RunConfig."""
+        return copy.copy(self._config)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """A copy of the hyper-parameters."""
+        return copy.deepcopy(self._params)
+
+    @property
+    def model_fn(self) -> Callable:
+        """`(features, labels, mode, config) -> EstimatorSpec`, with the params bound."""
+
+        def public(features: Any, labels: Any, mode: str, config: Any = None) -> Any:
+            own = self._model_fn
+            return ModelFn(own.fn, own.params, config or own.config).spec(features, labels, mode)
+
+        return public
+
+    def eval_dir(self, name: str | None = None) -> str:
+        """The folder of an evaluation's event files.
+
+        Args:
+            name: of the evaluation.
+        """
+        return os.path.join(self.model_dir, f"eval_{name}" if name else "eval")
+
+    def latest_checkpoint(self) -> str | None:
+        """The path of the newest checkpoint, None if there is none."""
+        self._checkpoints.wait()
+        return latest_checkpoint(self.model_dir)
+
+    def get_variable_names(self) -> list[str]:
+        """The names of all variables: weights, optimizer state, `global_step`.
+
+        Raises:
+            ValueError: if nothing has been trained yet.
+        """
+        if self._state is not None:
+            return list(places(self._state, self._train_ops))
+        return sorted(self._latest_loaded().values)
+
+    def get_variable_value(self, name: str) -> np.ndarray:
+        """The value of a variable.
+
+        Args:
+            name: one of `get_variable_names()`.
+
+        Raises:
+            ValueError: if there is none of this name, or nothing has been trained yet.
+        """
+        if self._state is not None:
+            known: Mapping[str, Any] = places(self._state, self._train_ops)
+            if name in known:
+                return known[name].read(self._state)
+        else:
+            known = self._latest_loaded().values
+            if name in known:
+                return known[name]
+        raise ValueError(f'Variable "{name}": there is none of this name. Known: {sorted(known)[:40]}.')
+
+    def set_variable_values(self, values: Mapping[str, Any]) -> None:
+        """Sets variables of the live state by name; training goes on from there.
+
+        Raises:
+            ValueError: if nothing has been trained yet, a name is unknown or a shape differs.
+        """
+        if self._state is None:
+            raise ValueError("set_variable_values: there is no live state yet. Call train first.")
+        self._state = with_values(self._state, self._train_ops, dict(values))
+
+    # -- training -----------------------------------------------------------------------------------------------------
+
+    def train(
+        self,
+        input_fn: Callable,
+        hooks: Sequence[Any] | None = None,
+        steps: int | None = None,
+        max_steps: int | None = None,
+        saving_listeners: Sequence[CheckpointSaverListener] | None = None,
+    ) -> Estimator:
+        """Trains, going on from where the last call or the checkpoints in `model_dir` ended.
+
+        Args:
+            input_fn: gives batches; takes any of `mode`, `params`, `config`.
+            hooks: told of steps.
+            steps: how many steps to run. At most one of `steps` and `max_steps`; with neither, until the input ends.
+            max_steps: the global step to stop at; nothing is done if it is reached already.
+            saving_listeners: told of each checkpoint.
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: if arguments are out of range, the input is empty, or the checkpoint is of another model.
+            NanLossError: if the loss becomes NaN.
+        """
+        _check_steps(steps, max_steps)
+        listeners = _checked_listeners(saving_listeners)
+        given = engine_hooks(hooks, what="train: hooks")
+        if max_steps is not None and self._global_step() >= max_steps:
+            logger.info("Skipping training since max_steps has already saved.")
+            return self
+        finite = steps is not None or max_steps is not None or bool(given)
+        with writing(self.model_dir):
+            batches = self._batches(input_fn, ModeKeys.TRAIN, finite=finite)
+            try:
+                if self._prepare(batches):
+                    self._train_on(batches, given, listeners, steps, max_steps)
+            finally:
+                batches.close()
+        return self
+
+    def _prepare(self, batches: Peekable) -> bool:
+        """Sees to it that there is a state; False if the input that a killed run was reading had ended already."""
+        if self._state is not None:
+            return True
+        self._loaded = None
+        latest = self.latest_checkpoint()
+        loaded = None if latest is None else load(latest)
+        goes_on = loaded is not None and self._set_input_state(batches, loaded.extra.get("input"))
+        first = batches.peek()
+        if first is None and goes_on:
+            assert loaded is not None
+            self._checkpoints.save(self._restored_blind(loaded), {k: v for k, v in loaded.extra.items() if k != "input"}, force=True)
+            return False
+        if first is None:
+            raise InputDataError(
+                "The input is empty: it ended before its first batch. Check the file names, filters, and that input_fn makes a new "
+                "generator at each call."
+            )
+        self._state = self._initial_state(first, loaded)
+        return True
+
+    def _set_input_state(self, batches: Peekable, saved: Any) -> bool:
+        if saved is None or not hasattr(batches.inner, "set_state"):
+            return False
+        try:
+            batches.inner.set_state(saved)
+        except (ValueError, KeyError, TypeError, IndexError) as e:
+            logger.warning("The input is not the one that the last run was reading (%s): it starts from its beginning.", e)
+            return False
+        return True
+
+    @staticmethod
+    def _restored_blind(loaded: Loaded) -> TrainState:
+        """The state of a checkpoint as it is, without a model to compare with; only for saving it again."""
+        state = loaded.weights()
+        opt_state: dict[str, Any] = {}
+        for key, value in loaded.flat.items():
+            if key.startswith("opt_state|"):
+                *parts, last = key.split("|")[1:]
+                node = opt_state
+                for part in parts:
+                    node = node.setdefault(part, {})
+                node[last] = value
+        return state.replace(opt_state=opt_state, key=jax.random.wrap_key_data(np.asarray(loaded.flat["key"], np.uint32)))
+
+    def _initial_state(self, first: Any, loaded: Loaded | None) -> TrainState:
+        """The state for batches like this one: new, warm-started, or that of a checkpoint."""
+        raw, structure = flatten(*split_batch(first))
+        state = self._program.initial_state(raw, structure)
+        self._train_ops = self._program.plan_of(ModeKeys.TRAIN, raw, structure, None).train_ops
+        if loaded is None:
+            return state if self._warm_start is None else warm_started(state, self._train_ops, self._warm_start)
+        if loaded.is_tensorflow:
+            return self._from_tensorflow(state, loaded)
+        return from_flat(dict(loaded.flat), state, loaded.path)
+
+    def _from_tensorflow(self, state: TrainState, loaded: Loaded) -> TrainState:
+        known = places(state, self._train_ops)
+        weights = [n for n in (*state.params, *state.model_state)]
+        if lacking := [n for n in weights if n not in loaded.values]:
+            raise CheckpointError(
+                f"Checkpoint {loaded.path!r} does not fit this model: it lacks {lacking[:8]}. It has {sorted(loaded.values)[:20]}. Is "
+                "model_dir that of another model?"
+            )
+        state = with_values(state, self._train_ops, {n: v for n, v in loaded.values.items() if n in known})
+        # The first optimizer counts by the global step there; it has no counter of its own.
+        opt_state = {
+            i: s | {"iteration": state.step} if isinstance(s, dict) and "iteration" in s and i == "0" else s
+            for i, s in state.opt_state.items()
+        }
+        return state.replace(opt_state=opt_state)
+
+    def _train_on(
+        self, batches: Peekable, hooks: list[Hook], listeners: list[CheckpointSaverListener], steps: int | None, max_steps: int | None
+    ) -> None:
+        assert self._state is not None
+        first = batches.peek()
+        if first is None:
+            raise InputDataError("The input is empty: it ended before its first batch. Check the file names and filters.")
+        raw, structure = flatten(*split_batch(first))
+        plan = self._program.plan_of(ModeKeys.TRAIN, raw, structure, self._state)
+        self._train_ops = plan.train_ops
+        start = int(self._state.step)
+        last_step = max_steps if max_steps is not None else None if steps is None else start + steps
+        run = Run(self._program, self._state, self._all_hooks(hooks, listeners, last_step))
+        run.estimator = self
+        try:
+            for hook in run.hooks:
+                hook.begin(run)
+            run.train(batches, max_step=max_steps, steps=steps)
+            self._state = run.state
+            for hook in run.hooks:
+                hook.end(run)
+        except BaseException as error:
+            self._keep_after(run, error)
+            for hook in run.hooks:
+                hook.failed(run, error)
+            raise
+        if run._losses is not None:
+            logger.info("Loss for final step: %s.", run.last_loss)
+
+    def _keep_after(self, run: Run, error: BaseException) -> None:
+        """Keeps the last whole state after a failure; after a NaN, or half way through a step, the next call reads the last checkpoint."""
+        whole = run.state is not None and not any(a.is_deleted() for a in jax.tree.leaves(run.state))
+        self._state = run.state if whole and not isinstance(error, NanLossError) else None
+
+    def _all_hooks(self, hooks: list[Hook], listeners: list[CheckpointSaverListener], last_step: int | None) -> list[Hook]:
+        config, facts = self._config, self._model_fn.facts[ModeKeys.TRAIN]
+        found: list[Hook] = [NanTensorHook(), *hooks, *engine_hooks(facts.hooks, what="model_fn: training_hooks")]
+        if not config.is_chief:
+            return found
+        if config.log_step_count_steps:
+            found.append(LoggingTensorHook({"loss": "loss", "step": "global_step"}, every_n_iter=config.log_step_count_steps))
+            found.append(StepCounterHook(config.log_step_count_steps, summary_writer=self._writer(self.model_dir)))
+        if config.save_summary_steps:
+            found.append(
+                SummarySaverHook(
+                    config.save_summary_steps, summary_writer=self._writer(self.model_dir), has_summaries=lambda: facts.has_summaries
+                )
+            )
+        own = [h for h in found if isinstance(h, CheckpointSaverHook)]
+        if own:
+            own[0].listeners.extend(listeners)
+            return found
+        seconds = config.save_checkpoints_secs or (None if config.save_checkpoints_steps else 10**9)
+        saver = CheckpointSaverHook(
+            self.model_dir, seconds, config.save_checkpoints_steps, listeners, checkpointer=self._checkpoints, last_step=last_step,
+            extra=self._checkpoint_extra, at_end=bool(config.save_checkpoints_secs or config.save_checkpoints_steps or listeners) or True,
+        )  # fmt: skip
+        return [*found, saver]
+
+    def _checkpoint_extra(self, run: Any) -> dict[str, Any]:
+        return {"variables": names_for_checkpoint(run.state, self._train_ops)}
+
+    # -- evaluation and prediction ------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        input_fn: Callable,
+        steps: int | None = None,
+        hooks: Sequence[Any] | None = None,
+        checkpoint_path: str | os.PathLike | None = None,
+        name: str | None = None,
+    ) -> dict[str, Any]:
+        """The metrics over the input, its mean loss and the global step.
+
+        Args:
+            input_fn: gives batches; takes any of `mode`, `params`, `config`.
+            steps: how many batches; all by default.
+            hooks: told of batches.
+            checkpoint_path: evaluates these weights; by default those of this object, else the latest in `model_dir`.
+            name: of the evaluation: its summaries go to `eval_dir(name)`.
+
+        Returns:
+            Metrics by name.
+
+        Raises:
+            ValueError: if the input is empty, or there are no such weights.
+        """
+        if steps is not None and steps <= 0:
+            raise ValueError(f"evaluate: steps: given {steps!r}, expected a positive number or None.")
+        given = engine_hooks(hooks, what="evaluate: hooks")
+        batches = self._batches(input_fn, ModeKeys.EVAL)
+        try:
+            run = Run(self._program, self._state_for(batches, checkpoint_path))
+            run.estimator = self
+            results = self._evaluate_on(run, batches, given, steps)
+        finally:
+            batches.close()
+        results["global_step"] = run.step
+        if self._config.is_chief or self._config.task_type == "evaluator":
+            writer = self._writer(self.eval_dir(name))
+            writer.scalars({k: v for k, v in results.items() if k != "global_step" and np.ndim(v) == 0}, run.step)
+            writer.flush()
+        shown = ", ".join(f"{k} = {v:.6g}" for k, v in sorted(results.items()) if np.ndim(v) == 0)
+        logger.info("Saving dict for global step %d: %s", run.step, shown)
+        return results
+
+    def _evaluate_on(self, run: Run, batches: Peekable, hooks: list[Hook], steps: int | None) -> dict[str, Any]:
+        first = batches.peek()
+        if first is not None:
+            raw, structure = flatten(*split_batch(first))
+            run.plan = self._program.plan_of(ModeKeys.EVAL, raw, structure, run.state)
+            hooks = [*hooks, *engine_hooks(self._model_fn.facts[ModeKeys.EVAL].hooks, what="model_fn: evaluation_hooks")]
+        if not hooks:
+            return run.evaluate(batches, steps=steps)
+
+        def on_batch(number: int, logs: Any) -> None:
+            run.logs = lambda: logs
+            for hook in hooks:
+                hook.after_run(run)
+            if not run.stop_requested:
+                for hook in hooks:
+                    hook.before_run(run)
+
+        def until_stopped() -> Iterator[Any]:
+            for batch in batches:
+                yield batch
+                if run.stop_requested:
+                    return
+
+        try:
+            for hook in hooks:
+                hook.begin(run)
+            for hook in hooks:
+                hook.after_create_session(run)
+            for hook in hooks:
+                hook.before_run(run)
+            results = run.evaluate(until_stopped(), steps=steps, on_batch=on_batch)
+            for hook in hooks:
+                hook.end(run)
+        except BaseException as error:
+            for hook in hooks:
+                hook.failed(run, error)
+            raise
+        return results
+
+    def predict(
+        self,
+        input_fn: Callable,
+        predict_keys: str | Sequence[str] | None = None,
+        hooks: Sequence[Any] | None = None,
+        checkpoint_path: str | os.PathLike | None = None,
+        yield_single_examples: bool = True,
+    ) -> Iterator[Any]:
+        """Predictions, row by row.
+
+        Args:
+            input_fn: gives batches of features (labels are left aside); takes any of `mode`, `params`, `config`.
+            predict_keys: the predictions wanted; all by default.
+            hooks: told of batches.
+            checkpoint_path: predicts with these weights; by default those of this object, else the latest in `model_dir`.
+            yield_single_examples: whether to give rows rather than batches.
+
+        Yields:
+            A dict of NumPy arrays for each row (or batch), or an array if the model_fn predicts one.
+
+        Raises:
+            ValueError: if there are no such keys or weights, or predictions differ in their number of rows.
+        """
+        given = engine_hooks(hooks, what="predict: hooks")
+        return self._predict(input_fn, predict_keys, given, checkpoint_path, yield_single_examples)
+
+    def _predict(self, input_fn: Callable, keys: Any, hooks: list[Hook], checkpoint_path: Any, by_row: bool) -> Iterator[Any]:
+        batches = self._batches(input_fn, ModeKeys.PREDICT)
+        try:
+            first = batches.peek()
+            if first is None:
+                return
+            run = Run(self._program, self._state_for(batches, checkpoint_path))
+            run.estimator = self
+            outputs = run.predict(batches)
+            for hook in hooks:
+                hook.begin(run)
+            for hook in hooks:
+                hook.after_create_session(run)
+                hook.before_run(run)
+            for out in outputs:
+                for hook in hooks:
+                    hook.after_run(run)
+                out = _selected(out, keys)
+                if by_row:
+                    yield from _rows(out)
+                else:
+                    yield out
+                if run.stop_requested:
+                    break
+                for hook in hooks:
+                    hook.before_run(run)
+            for hook in hooks:
+                hook.end(run)
+        finally:
+            batches.close()
+
+    # -- export -------------------------------------------------------------------------------------------------------
+
+    def export_saved_model(
+        self,
+        export_dir_base: str | os.PathLike,
+        serving_input_receiver_fn: Callable,
+        assets_extra: Mapping[str, str] | None = None,
+        checkpoint_path: str | os.PathLike | None = None,
+        experimental_mode: str = ModeKeys.PREDICT,
+    ) -> str:
+        """Writes the model for serving into a new timestamped folder, whole or not at all.
+
+        Args:
+            export_dir_base: the folder of exports.
+            serving_input_receiver_fn: gives a `ServingInputReceiver`: what requests look like.
+            assets_extra: files to copy into the export's folder `assets.extra`: `{name there: path here}`.
+            checkpoint_path: exports these weights; by default those of this object, else the latest in `model_dir`.
+            experimental_mode: the mode that is exported; PREDICT by default.
+
+        Returns:
+            The path of the export. `estimax.export.load` reads it.
+
+        Raises:
+            ValueError: if there are no weights, or the receiver lacks a feature.
+        """
+        receivers = {experimental_mode: serving_input_receiver_fn}
+        return export_all(self, export_dir_base, receivers, assets_extra=assets_extra, checkpoint_path=checkpoint_path)
+
+    def experimental_export_all_saved_models(
+        self,
+        export_dir_base: str | os.PathLike,
+        input_receiver_fn_map: Mapping[str, Callable],
+        assets_extra: Mapping[str, str] | None = None,
+        checkpoint_path: str | os.PathLike | None = None,
+    ) -> str:
+        """As `export_saved_model`, for several modes at once.
+
+        Args:
+            export_dir_base: the folder of exports.
+            input_receiver_fn_map: a receiver function by mode.
+            assets_extra: files to copy along.
+            checkpoint_path: exports these weights.
+
+        Returns:
+            The path of the export.
+
+        Raises:
+            ValueError: if no mode is given, or there are no weights.
+        """
+        return export_all(self, export_dir_base, dict(input_receiver_fn_map), assets_extra=assets_extra, checkpoint_path=checkpoint_path)
+
+    # -- parts --------------------------------------------------------------------------------------------------------
+
+    def _batches(self, input_fn: Callable, mode: str, *, finite: bool = True) -> Peekable:
+        given = dict(zip(INPUT_FN_ARGUMENTS, (mode, self.params, self.config)))
+        result = call_with_known(input_fn, given, what="input_fn")
+        return batches_of(result, mode, seed=self._config.seed, finite=finite)
+
+    def _global_step(self) -> int:
+        if self._state is not None:
+            return int(self._state.step)
+        return checkpoint_step(self.latest_checkpoint())
+
+    def _latest_loaded(self) -> Loaded:
+        latest = self.latest_checkpoint()
+        if latest is None:
+            raise ValueError(f"There are no variables yet: nothing was trained, and model_dir {self.model_dir!r} has no checkpoint.")
+        if self._loaded is None or self._loaded.path != latest:
+            self._loaded = load(latest)
+        return self._loaded
+
+    def _state_for(self, batches: Peekable, checkpoint_path: Any) -> TrainState:
+        """The weights to evaluate or predict with."""
+        if checkpoint_path is None and self._state is not None:
+            return self._state
+        path = os.fspath(checkpoint_path) if checkpoint_path is not None else self.latest_checkpoint()
+        if path is not None:
+            if self._weights is None or self._weights[0] != path:
+                self._checkpoints.wait()
+                self._weights = path, load(path).weights()
+            return self._weights[1]
+        logger.info("Could not find trained model in model_dir: %s, running initialization.", self.model_dir)
+        if self._weights is None or self._weights[0] != "":
+            self._weights = "", self._untrained(batches)
+        return self._weights[1]
+
+    def _untrained(self, batches: Peekable) -> TrainState:
+        first = batches.peek()
+        if first is None:
+            raise InputDataError("The input is empty: it ended before its first batch. Check the file names and filters.")
+        features, labels, weights = split_batch(first)
+        mode = ModeKeys.PREDICT if labels is None else ModeKeys.TRAIN
+        raw, structure = flatten(features, labels, weights)
+        state = self._program.initial_state(raw, structure, mode)
+        return state if self._warm_start is None else warm_started(state, (), self._warm_start)
+
+    def weights_for_export(self, checkpoint_path: str | None) -> TrainState:
+        """The weights to export.
+
+        Raises:
+            ExportError: if nothing has been trained yet.
+        """
+        if checkpoint_path is None and self._state is not None:
+            return self._state
+        path = checkpoint_path or self.latest_checkpoint()
+        if path is None:
+            raise ExportError(f"There are no weights to export: nothing was trained, and model_dir {self.model_dir!r} has no checkpoint.")
+        return load(path).weights()
+
+    def _writer(self, folder: str) -> EventWriter:
+        return self._writers.setdefault(folder, EventWriter(folder))
+
+
+def _config_with(config: RunConfig | None, model_dir: Any) -> RunConfig:
+    if config is not None and not isinstance(config, RunConfig):
+        raise ValueError(f"Estimator: config: given {type(config).__name__}, expected a RunConfig.")
+    config = config or RunConfig()
+    if model_dir is not None and config.model_dir is not None and os.fspath(model_dir) != config.model_dir:
+        raise ValueError(f"Estimator: model_dir {model_dir!r} differs from that of the config, {config.model_dir!r}. Give one of them.")
+    chosen = os.fspath(model_dir) if model_dir is not None else config.model_dir
+    if chosen is None:
+        chosen = tempfile.mkdtemp()
+        logger.warning("Using temporary folder as model directory: %s", chosen)
+    return config if config.model_dir == chosen else config.replace(model_dir=chosen)
+
+
+def _check_steps(steps: int | None, max_steps: int | None) -> None:
+    if steps is not None and max_steps is not None:
+        raise ValueError(f"train: given steps={steps!r} and max_steps={max_steps!r}, expected at most one of them.")
+    for name, value in (("steps", steps), ("max_steps", max_steps)):
+        if value is not None and value <= 0:
+            raise ValueError(f"train: {name}: given {value!r}, expected a positive number or None.")
+
+
+def _checked_listeners(listeners: Any) -> list[CheckpointSaverListener]:
+    for listener in listeners or ():
+        if not isinstance(listener, CheckpointSaverListener):
+            raise TypeError(f"train: saving_listeners: given {type(listener).__name__}, expected CheckpointSaverListener objects.")
+    return list(listeners or ())
+
+
+def _selected(out: Any, keys: Any) -> Any:
+    if keys is None:
+        return out
+    if not isinstance(out, dict):
+        raise ValueError("predict: predict_keys: the model predicts one array, not a dict. Leave predict_keys out.")
+    keys = [keys] if isinstance(keys, str) else list(keys)
+    found = {k: v for k, v in out.items() if k in keys}
+    if not found:
+        raise ValueError(f"predict: predict_keys: given {keys}, expected some of {sorted(map(str, out))}.")
+    return found
+
+
+def _rows(out: Any) -> Iterator[Any]:
+    if not isinstance(out, dict):
+        yield from out
+        return
+    sizes = {k: len(v) if np.ndim(v) else None for k, v in out.items()}
+    if len(set(sizes.values())) > 1 or None in sizes.values():
+        raise ValueError(f"predict: predictions differ in their number of rows: {sizes}. Give arrays [batch, ...], or yield_single_examples=False.")
+    keys = list(out)
+    for row in zip(*out.values()):
+        yield dict(zip(keys, row))

@@ -1,0 +1,179 @@
+"""Hooks written for tf.estimator: the classes and the little of a session that they need."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+
+from estimax.training import Hook
+from estimax.training.hooks import read_value, request_values, value_name
+
+
+@dataclasses.dataclass(frozen=True)
+class SessionRunArgs:
+    """What a hook asks for before a step.
+
+    Args:
+        fetches: a name, or a list or dict of names, of values: `"loss"`, `"global_step"`, variables, and what `named` named.
+
+    Reference: tf.estimator.SessionRunArgs.
+    """
+
+    fetches: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class SessionRunValues:
+    """What a hook gets after the step.
+
+    Args:
+        results: the values, in the form of the fetches; None if nothing was asked for.
+
+    Reference: tf.estimator.SessionRunValues.
+    """
+
+    results: Any
+
+
+class Session:
+    """Reads values of a run by name, as TensorFlow's session does by tensor.
+
+    Args:
+        run: the run.
+    """
+
+    def __init__(self, run: Any):
+        self._run = run
+
+    def run(self, fetches: Any) -> Any:
+        """The values now.
+
+        Args:
+            fetches: a name or Variable, or a list or dict of them.
+        """
+        return jax.tree.map(lambda f: read_value(self._run, value_name(f)), fetches)
+
+    @property
+    def step(self) -> int:
+        """The number of finished steps."""
+        return self._run.step
+
+    def set_variable(self, name: str, value: Any) -> None:
+        """Sets a variable before the next step."""
+        self._run.set_variable(name, value)
+
+
+class SessionRunContext:
+    """What a hook may do around a step.
+
+    Args:
+        run: the run.
+
+    Reference: tf.estimator.SessionRunContext.
+    """
+
+    def __init__(self, run: Any):
+        self._run, self.session = run, Session(run)
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether some hook asked to stop."""
+        return self._run.stop_requested
+
+    def request_stop(self) -> None:
+        """Ends training after this step."""
+        self._run.request_stop()
+
+
+class SessionRunHook(Hook):
+    """A hook with tf.estimator's signatures. It sees every step unless `every_n_steps` says otherwise.
+
+    Attributes:
+        every_n_steps: how often `before_run` and `after_run` are called; steps in between run grouped and cost nothing.
+
+    Example:
+        >>> class Print(SessionRunHook):
+        ...     every_n_steps = 100
+        ...     def before_run(self, run_context):
+        ...         return SessionRunArgs({"loss": "loss"})
+        ...     def after_run(self, run_context, run_values):
+        ...         print(run_values.results["loss"])
+        >>> Print().every_n_steps
+        100
+
+    Reference: tf.estimator.SessionRunHook.
+    """
+
+    every_n_steps = 1
+
+    def begin(self) -> None:  # type: ignore[override]
+        """Called once before training."""
+
+    def after_create_session(self, session: Session, coord: Any) -> None:  # type: ignore[override]
+        """Called once the state is there; `coord` is None."""
+
+    def before_run(self, run_context: SessionRunContext) -> SessionRunArgs | None:  # type: ignore[override]
+        """Called before a step; may return what to read after it."""
+
+    def after_run(self, run_context: SessionRunContext, run_values: SessionRunValues) -> None:  # type: ignore[override]
+        """Called after a step, with what was asked for."""
+
+    def end(self, session: Session) -> None:  # type: ignore[override]
+        """Called once after the last step."""
+
+
+class SessionHookAdapter(Hook):
+    """Makes a `SessionRunHook` a hook of the engine.
+
+    Args:
+        hook: the hook.
+    """
+
+    def __init__(self, hook: SessionRunHook):
+        self.hook = hook
+        self._fetches: Any = None
+
+    def next_step(self, step: int) -> int | None:
+        own = (SessionRunHook.before_run, SessionRunHook.after_run)
+        if (type(self.hook).before_run, type(self.hook).after_run) == own:
+            return None
+        every = self.hook.every_n_steps
+        return (step // every + 1) * every
+
+    def begin(self, run: Any) -> None:
+        self.hook.begin()
+
+    def after_create_session(self, run: Any) -> None:
+        self.hook.after_create_session(Session(run), None)
+
+    def before_run(self, run: Any) -> None:
+        args = self.hook.before_run(SessionRunContext(run))
+        self._fetches = None if args is None else jax.tree.map(value_name, args.fetches)
+        if args is not None:
+            request_values(run, jax.tree.leaves(self._fetches))
+
+    def after_run(self, run: Any) -> None:
+        results = None if self._fetches is None else jax.tree.map(lambda n: read_value(run, n), self._fetches)
+        self.hook.after_run(SessionRunContext(run), SessionRunValues(results))
+
+    def end(self, run: Any) -> None:
+        self.hook.end(Session(run))
+
+    def failed(self, run: Any, error: BaseException) -> None:
+        self.hook.failed(run, error)
+
+
+def engine_hooks(hooks: Any, *, what: str) -> list[Hook]:
+    """Hooks as the engine takes them.
+
+    Raises:
+        TypeError: if one is no hook.
+    """
+    found: list[Hook] = []
+    for hook in hooks or ():
+        if isinstance(hook, type) or not isinstance(hook, Hook):
+            raise TypeError(f"{what}: given {hook!r}, expected hooks: objects of subclasses of ex.estimator.SessionRunHook or training.Hook.")
+        found.append(SessionHookAdapter(hook) if isinstance(hook, SessionRunHook) else hook)
+    return found

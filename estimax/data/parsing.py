@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from estimax.data import wire
-from estimax.data.columns_of_examples import DTYPES, Values, Wanted, columns_of
+from estimax.data.columns_of_examples import ABSENT, DTYPES, Values, Wanted, columns_of, flat_array
 from estimax.data.errors import InvalidDataError
 from estimax.data.features import (
     AnyFeature,
@@ -275,7 +276,35 @@ def parse_single_example(serialized: bytes, features: Mapping[str, AnyFeature]) 
     """
     if not isinstance(serialized, bytes):
         raise ValueError(f"expected one serialized message as bytes, given {type(serialized).__name__}")
+    quick = _quick(serialized, features)
+    if quick is not None:
+        return quick
     return {name: one(features[name], value) for name, value in parse_example([serialized], features).items()}
+
+
+def _quick(serialized: bytes, features: Mapping[str, AnyFeature]) -> dict[str, Any] | None:
+    """Features of fixed length that are as they should be, without arrays of one row; None for all else."""
+    if not features or not all(type(feature) is FixedLenFeature for feature in features.values()):
+        return None
+    names = {name.encode(): name for name in features}
+    found = wire.example(serialized, names)
+    out: dict[str, Any] = {}
+    for key, name in names.items():
+        feature = features[name]
+        kind, values = found.get(key, (ABSENT, ()))
+        if kind != DTYPES.get(feature.dtype) or None in feature.shape or feature.default_value is not None:  # type: ignore[union-attr]
+            return None
+        shape = feature.shape  # type: ignore[union-attr]
+        if len(shape) == 0:
+            if len(values) != 1:
+                return None
+            value = values[0]
+            out[name] = value if kind == wire.BYTES else np.float32(value) if kind == wire.FLOAT else np.int64(value)
+            continue
+        if len(values) != math.prod(shape):  # type: ignore[arg-type]
+            return None
+        out[name] = flat_array(list(values), kind).reshape(shape)  # type: ignore[arg-type]
+    return out
 
 
 def one(feature: AnyFeature, value: Any) -> Any:

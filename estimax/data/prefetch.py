@@ -7,6 +7,7 @@ import concurrent.futures
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ AUTOTUNE = -1
 """As a buffer size or a number of parallel calls: chosen for the machine."""
 
 DEFAULT_AHEAD = 2
+CLOSE_SECONDS = 2.0  # how long the end of an iterator waits for its thread
 
 
 class PrefetchNode(SameElementsNode):
@@ -84,11 +86,14 @@ class PrefetchCursor(Cursor):
     def close(self) -> None:
         self._stop.set()
         if self._thread is not None and self._thread is not threading.current_thread():
-            while self._thread.is_alive():
+            deadline = time.monotonic() + CLOSE_SECONDS
+            while self._thread.is_alive() and time.monotonic() < deadline:
                 try:  # a producer that waits for room must see the stop
                     self._queue.get_nowait()
                 except queue.Empty:
                     self._thread.join(0.05)
+            if self._thread.is_alive():
+                return  # stuck in a source that does not answer; being a daemon it ends with the process
         self._below.close()
 
 
@@ -207,7 +212,13 @@ class ParallelMapCursor(Cursor):
 
     def close(self) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            # Processes are ended, not waited for; threads end after the call that they are in.
+            processes = list((getattr(self._pool, "_processes", None) or {}).values())
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.join(CLOSE_SECONDS)
             self._pool = None
         self._flying.clear()
         self._below.close()
@@ -219,4 +230,12 @@ def _pool(kind: str, size: int) -> concurrent.futures.Executor:
     import multiprocessing
 
     # Not fork: the parent holds the threads of JAX.
-    return concurrent.futures.ProcessPoolExecutor(size, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(size, mp_context=context, initializer=_ignore_interrupts)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C is for the parent, which then ends the workers."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -159,11 +159,62 @@ def example(data: bytes, wanted: Any = None) -> dict[bytes, Feature]:
     Raises:
         DataLossError: if the bytes are not a valid message.
     """
-    found: dict[bytes, Feature] = {}
+    found = _usual_example(data, wanted)
+    if found is not None:
+        return found
+    found = {}
     for number, wire, start, stop in fields(data, 0, len(data)):
         if number == 1 and wire == 2:
             found.update(features(data, start, stop, wanted))
     return found
+
+
+def _usual_example(data: bytes, wanted: Any) -> dict[bytes, Feature] | None:
+    """`example` for the encoding that writers use, without generators; None for any other."""
+    end = len(data)
+    try:
+        if not end:
+            return {}
+        size, at = varint(data, 1, end)
+        if data[0] != 0x0A or at + size != end:
+            return None
+        found: dict[bytes, Feature] = {}
+        while at < end:
+            if data[at] != 0x0A:
+                return None
+            size = data[at + 1]
+            at += 2
+            if size >= 0x80:
+                size, at = varint(data, at - 1, end)
+            stop = at + size
+            key_stop = at + 2 + data[at + 1]
+            if stop > end or data[at] != 0x0A or data[at + 1] >= 0x80 or key_stop >= stop or data[key_stop] != 0x12:
+                return None
+            size, value = data[key_stop + 1], key_stop + 2
+            if size >= 0x80:
+                size, value = varint(data, key_stop + 1, stop)
+            key = data[at + 2 : key_stop]
+            if value + size != stop or key in found:
+                return None
+            if wanted is None or key in wanted:
+                found[key] = _usual_feature(data, value, stop)
+            at = stop
+    except (IndexError, DataLossError):
+        return None
+    return found
+
+
+def _usual_feature(data: bytes, at: int, end: int) -> Feature:
+    """`feature`, with short ways for one short text and for one packed list."""
+    if end - at >= 4 and data[at + 1] == end - at - 2 < 0x80 and data[at + 2] == 0x0A and data[at + 3] == end - at - 4:
+        start = at + 4
+        if data[at] == 0x0A:
+            return BYTES, [data[start:end]]
+        if data[at] == 0x12 and (end - start) % 4 == 0:
+            return FLOAT, list(struct.unpack_from(f"<{(end - start) // 4}f", data, start))
+        if data[at] == 0x1A and end - start == 1 and data[start] < 0x80:
+            return INT64, [data[start]]
+    return feature(data, at, end)
 
 
 def keys(data: bytes) -> list[bytes]:

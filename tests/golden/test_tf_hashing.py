@@ -19,7 +19,7 @@ def is_cross(file: str, case: dict) -> bool:
 def test_hashes(file: str, case: dict) -> None:
     values = golden.value(case["inputs"]).reshape(-1)
     text = text_from_bytes(values.tolist()) if values.dtype == object else text_from_integers(values)
-    fingerprints = text.fingerprints()
+    fingerprints = text.fingerprints
     assert [str(f) for f in fingerprints.tolist()] == case["expected"]["fingerprint64"]
     dtype = "string" if values.dtype == object else str(values.dtype)
     for n, want in case["expected"]["buckets"].items():

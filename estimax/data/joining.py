@@ -379,7 +379,7 @@ class ChooseCursor(Cursor):
         raise StopIteration
 
     def state(self) -> Any:
-        return [self._ended, self._stopped, self._choices.state(), [cursor.state() for cursor in self._cursors]]
+        return [list(self._ended), self._stopped, self._choices.state(), [cursor.state() for cursor in self._cursors]]
 
     def restore(self, state: Any) -> None:
         ended, self._stopped, choices, cursors = state

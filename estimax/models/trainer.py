@@ -384,15 +384,16 @@ class Trainer:
         return dict(run.logs())
 
     def _finalize(self, run: ModelRun) -> None:
-        """Puts averaged weights in place of the trained ones where the optimizer keeps averages."""
+        """Puts averaged weights in place of the trained ones where the optimizer keeps averages, and brings late rows up to date."""
         if run.state is None or run.plan is None:
             return
         for op in run.plan.train_ops:
             if not hasattr(op.optimizer, "finalize"):
                 continue
-            params = {p: run.plan.created[p].value for p in run.state.params if op.takes(p)}
+            trained = {p: run.plan.created[p].value for p in run.state.params if op.takes(p)}
+            params, op.optimizer.state = op.optimizer.settle(trained, op.optimizer.state)
             for path, value in op.optimizer.finalize(params, op.optimizer.state).items():
-                if value is not params[path]:
+                if value is not trained[path]:
                     run.plan.created[path].assign(value)
 
     # -- evaluate -----------------------------------------------------------------------------------------------------

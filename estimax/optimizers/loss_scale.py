@@ -118,6 +118,10 @@ class LossScaleOptimizer(Optimizer):
 
         return jax.lax.cond(finite, good, bad, state, params)
 
+    def settle(self, params: Params, state: State) -> tuple[Params, State]:
+        params, inner = self.inner_optimizer.settle(params, state["inner"])
+        return params, state | {"inner": inner}
+
     def finalize(self, params: Params, state: State) -> Params:
         return self.inner_optimizer.finalize(params, state["inner"])
 

@@ -11,6 +11,7 @@ from estimax.core.gradients import RowGradient
 from estimax.optimizers.optimizer import Optimizer, Params, State
 from estimax.optimizers.options import Options
 from estimax.optimizers.paths import flatten
+from estimax.optimizers.stateful import StateVariable, state_variables
 
 
 class Optax(Optimizer):
@@ -97,6 +98,18 @@ class Optax(Optimizer):
         inner = self._state["optax"]
         hyperparams = inner.hyperparams | {"learning_rate": jnp.asarray(value, jnp.float32)}
         self._state = self._state | {"optax": inner._replace(hyperparams=hyperparams)}
+
+    @property
+    def variables(self) -> list[StateVariable]:
+        """The state as variables: those of every optimizer, then the arrays of optax's state."""
+        if self._state is None:
+            return []
+        found = state_variables(self)
+        for path, _ in jax.tree_util.tree_leaves_with_path(self._state["optax"]):
+            keys: tuple[Any, ...] = tuple(getattr(k, "name", getattr(k, "idx", getattr(k, "key", None))) for k in path)
+            name = "_".join(str(k).replace("/", "_") for k in keys)
+            found.append(StateVariable(self, ("optax", *keys), f"{self.name}/{name}"))
+        return found
 
     def get_config(self) -> dict[str, Any]:
         raise ValueError("Optax: an optax transformation can't be written into a config. Use an optimizer of estimax to save it.")

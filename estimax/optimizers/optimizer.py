@@ -256,8 +256,27 @@ class Optimizer(StatefulDoor):
         new, state = self.apply(flatten(grads), state, flat)
         return unflatten({p: new[p] - flat[p] for p in flat}, params), state
 
+    def settle(self, params: Params, state: State) -> tuple[Params, State]:
+        """Rows that `rows="catch_up"` left behind, brought up to date; everything else as it is.
+
+        Args:
+            params: arrays by path.
+            state: the state after the last step.
+
+        Returns:
+            `(params, state)`, from which training may go on.
+        """
+        behind = {path: s for path, s in state["slots"].items() if row_updates.STEP in s and path in params}
+        if not behind:
+            return params, state
+        settled = {path: self._replayed(path, params[path], s, state) for path, s in behind.items()}
+        slots = state["slots"] | {path: s for path, (_, s) in settled.items()}
+        return params | {path: p for path, (p, _) in settled.items()}, state | {"slots": slots}
+
     def finalize(self, params: Params, state: State) -> Params:
         """The weights to keep after training: moving averages if there are any, and rows brought up to date.
+
+        To train on afterwards, go on from the params and state of `settle`, not from these.
 
         Args:
             params: arrays by path.
@@ -268,8 +287,7 @@ class Optimizer(StatefulDoor):
         """
         if self.use_ema:
             return {path: state["ema"].get(path, p) for path, p in params.items()}
-        behind = {path: s for path, s in state["slots"].items() if row_updates.STEP in s}
-        return params | {path: self._replayed(path, params[path], s, state)[0] for path, s in behind.items()}
+        return self.settle(params, state)[0]
 
     def scale_loss(self, loss: jax.Array, state: State | None = None) -> jax.Array:
         """The loss to differentiate: multiplied by `loss_scale_factor`."""
@@ -292,6 +310,11 @@ class Optimizer(StatefulDoor):
     # ---- parts of a step ----------------------------------------------------------------------------------------
 
     def _checked_gradients(self, grads: Mapping[str, Gradient], params: Params) -> dict[str, jax.Array | RowGradient]:
+        if not isinstance(grads, Mapping):
+            raise TypeError(
+                f"{self.name}.apply(grads, state, params): grads: given a {type(grads).__name__}, expected a dictionary path -> gradient. "
+                "To change variables, call apply_gradients(zip(grads, variables))."
+            )
         if unknown := sorted(set(grads) - set(params)):
             raise ValueError(
                 f"{self.name}: gradients for {unknown}, which are not in params {sorted(params)[:8]}. Check the paths."
@@ -415,7 +438,7 @@ class Optimizer(StatefulDoor):
 
         def use(state: State, params: Params) -> tuple[Params, State]:
             params, state = self._step({p: t / every for p, t in total.items()}, state, params, state["iteration"] // every)
-            return params, state | {"accumulated": {p: jnp.zeros_like(a) for p, a in state["accumulated"].items()}}
+            return params, state | {"accumulated": state["accumulated"] | {p: jnp.zeros_like(t) for p, t in total.items()}}
 
         def keep(state: State, params: Params) -> tuple[Params, State]:
             return dict(params), state | {"accumulated": state["accumulated"] | total}

@@ -24,7 +24,7 @@ class StateVariable:
 
     trainable = False
 
-    def __init__(self, optimizer: Any, keys: tuple[str, ...], path: str):
+    def __init__(self, optimizer: Any, keys: tuple[str | int, ...], path: str):
         self.optimizer, self.keys, self.path = optimizer, keys, path
         self.name = path.rsplit("/", 1)[-1]
 
@@ -33,7 +33,7 @@ class StateVariable:
         """The array."""
         node = self.optimizer.state
         for key in self.keys:
-            node = node[key]
+            node = getattr(node, key) if isinstance(key, str) and isinstance(node, tuple) else node[key]
         return node
 
     @property
@@ -66,8 +66,17 @@ class StateVariable:
         return f"StateVariable(path={self.path!r}, shape={self.shape}, dtype={self.dtype})"
 
 
-def _replaced(node: Any, keys: tuple[str, ...], value: Any) -> Any:
-    return value if not keys else node | {keys[0]: _replaced(node[keys[0]], keys[1:], value)}
+def _replaced(node: Any, keys: tuple[str | int, ...], value: Any) -> Any:
+    """A copy of nested dictionaries and (named) tuples with one leaf replaced."""
+    if not keys:
+        return value
+    key, rest = keys[0], keys[1:]
+    if isinstance(node, tuple) and isinstance(key, str):
+        return node._replace(**{key: _replaced(getattr(node, key), rest, value)})  # type: ignore[attr-defined]
+    if isinstance(node, (tuple, list)):
+        assert isinstance(key, int)
+        return type(node)((*node[:key], _replaced(node[key], rest, value), *node[key + 1 :]))
+    return node | {key: _replaced(node[key], rest, value)}
 
 
 def state_variables(optimizer: Any) -> list[StateVariable]:
@@ -150,6 +159,7 @@ class StatefulDoor:
     init: Any
     apply: Any
     finalize: Any
+    settle: Any
 
     @property
     def learning_rate(self) -> float:
@@ -259,5 +269,6 @@ class StatefulDoor:
         """Sets variables to the values to keep after training; see `finalize`."""
         if self._state is not None:
             variables = {path_of(v): v for v in var_list}
-            for path, value in self.finalize({p: v.value for p, v in variables.items()}, self._state).items():
+            params, self._state = self.settle({p: v.value for p, v in variables.items()}, self._state)
+            for path, value in self.finalize(params, self._state).items():
                 variables[path].assign(value)

@@ -137,6 +137,15 @@ def test_accumulated_gradients_are_averaged():
     assert seen == [0.0, -2.0, -2.0, -8.0]
 
 
+def test_what_a_variable_accumulated_waits_for_its_next_gradient():
+    optimizer = optimizers.SGD(1.0, gradient_accumulation_steps=2)
+    params = {"a": jnp.zeros(()), "b": jnp.zeros(())}
+    state = optimizer.init(params)
+    for b in (2.0, None, 4.0, 6.0):
+        params, state = optimizer.apply({"a": jnp.ones(()), "b": None if b is None else jnp.asarray(b)}, state, params)
+    assert float(params["a"]) == -2.0 and float(params["b"]) == -6.0
+
+
 def test_a_scaled_loss_gives_the_same_step():
     optimizer = optimizers.SGD(1.0, loss_scale_factor=8.0)
     params = {"w": jnp.asarray(3.0)}
@@ -213,5 +222,7 @@ def test_wrong_gradients_are_refused_by_name():
         optimizer.apply({"v": jnp.zeros(2)}, optimizer.init(params), params)
     with pytest.raises(ValueError, match='gradient of "w" has shape'):
         optimizer.apply({"w": jnp.zeros(3)}, optimizer.init(params), params)
+    with pytest.raises(TypeError, match="apply_gradients\\(zip"):
+        optimizer.apply([jnp.zeros(2)], optimizer.init(params), params)
     with pytest.raises(ValueError, match="given no params"):
         optimizer.update({"w": jnp.zeros(2)}, optimizer.init(params))

@@ -104,6 +104,21 @@ def test_a_long_absence_is_caught_up_in_closed_form():
         np.testing.assert_allclose(got, want, rtol=2e-4)
 
 
+def test_training_goes_on_from_settled_rows():
+    def run(rows, settles):
+        optimizer = optimizers.SGD(0.1, momentum=0.9, rows=rows)
+        params = {"t": jnp.ones((2, 1))}
+        state = optimizer.init(params)
+        for n in range(6):
+            params, state = optimizer.apply({"t": RowGradient(jnp.array([n % 5 // 4]), jnp.ones((1, 1)), (2, 1))}, state, params)
+            if settles:
+                params, state = optimizer.settle(params, state)
+        return optimizer.finalize(params, state)["t"]
+
+    np.testing.assert_allclose(run("catch_up", True), run("dense", False), rtol=1e-6)
+    np.testing.assert_allclose(run("catch_up", False), run("dense", False), rtol=1e-6)
+
+
 def test_lazy_rows_leave_the_others_alone():
     optimizer = optimizers.Adam(0.1, rows="lazy")
     params = {"t": jnp.ones((4, 1))}

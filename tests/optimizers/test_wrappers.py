@@ -50,6 +50,17 @@ def test_the_learning_rate_of_optax_can_be_set_if_it_was_injected():
         closed.get_config()
 
 
+def test_the_state_of_optax_shows_as_variables():
+    optimizer = optimizers.Optax(optax.chain(optax.scale_by_adam(), optax.sgd(0.1, momentum=0.9)))
+    optimizer.build([Variable([1.0, 2.0], name="w")])
+    by_path = {v.path: v for v in optimizer.variables}
+    assert len(by_path) == 5  # iteration, count, mu, nu, trace
+    mu = by_path["optax/0_mu_w"]
+    mu.assign([3.0, 4.0])
+    assert optimizer.state["optax"][0].mu["w"].tolist() == [3.0, 4.0] and mu.numpy().tolist() == [3.0, 4.0]
+    assert type(optimizer.state["optax"][0]) is optax.ScaleByAdamState
+
+
 def test_loss_scale_shrinks_and_grows():
     optimizer = optimizers.LossScaleOptimizer(optimizers.SGD(1.0), initial_scale=8.0, dynamic_growth_steps=2)
     params = {"w": jnp.zeros((), jnp.float16)}

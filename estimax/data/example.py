@@ -36,13 +36,15 @@ class Feature:
 
     @classmethod
     def of(cls, value: Any) -> Feature:
-        """A feature from a value, list or array; its kind from the dtype. None gives one without a kind.
+        """A feature from a value, list or array; its kind from the dtype. None and an empty list give one without a kind.
 
         Raises:
             TypeError: if the values are neither numbers nor text.
         """
         if value is None or isinstance(value, Feature):
             return value or cls()
+        if isinstance(value, list | tuple) and not value:
+            return cls()
         if isinstance(value, str | bytes):
             return cls("bytes", [value])
         array = np.asarray(value)

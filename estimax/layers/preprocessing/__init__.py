@@ -39,14 +39,15 @@ from estimax.layers.preprocessing.lookup import IntegerLookup, StringLookup
 from estimax.layers.preprocessing.normalization import Normalization
 from estimax.layers.preprocessing.pipeline import Pipeline
 from estimax.layers.preprocessing.rescaling import Rescaling
+from estimax.layers.preprocessing.spectrogram import MelSpectrogram, STFTSpectrogram
 from estimax.layers.preprocessing.text import TextVectorization
 
 __all__ = [
     "AugMix", "AutoContrast", "CategoryEncoding", "CenterCrop", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix",
-    "Discretization", "Equalization", "HashedCrossing", "Hashing", "IntegerLookup", "MixUp", "Normalization", "Pipeline",
-    "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomCrop",
-    "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue",
-    "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness",
-    "RandomShear", "RandomTranslation", "RandomZoom", "Rescaling", "Resizing", "Solarization", "StringLookup",
-    "TextVectorization",
+    "Discretization", "Equalization", "HashedCrossing", "Hashing", "IntegerLookup", "MelSpectrogram", "MixUp",
+    "Normalization", "Pipeline", "RandAugment", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter",
+    "RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur",
+    "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation",
+    "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom", "Rescaling", "Resizing",
+    "STFTSpectrogram", "Solarization", "StringLookup", "TextVectorization",
 ]  # fmt: skip

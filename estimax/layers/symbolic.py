@@ -50,14 +50,16 @@ class KerasTensor:
         """The number of axes."""
         return len(self.shape)
 
+    @property
     def __jax_array__(self) -> Any:
-        raise TypeError(
+        # A property and a ValueError, so that JAX meets the explanation when it asks whether this is an array, and passes it on.
+        raise ValueError(
             f"{self!r} is symbolic: it has no value, and JAX functions can't be called on it. Put the computation into a layer: "
             "layers.Lambda(fn)(x)."
         )
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        return self.__jax_array__()
+        return self.__jax_array__
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self!r} is symbolic: it has no truth value. Put conditions into a layer's call.")

@@ -21,6 +21,7 @@ from estimax.data.table import Table, from_arrow_array
 IN_MEMORY_BYTES = 64 << 20  # files up to this size together are read once and kept as a table
 BLOCK_BYTES = 1 << 22
 TYPES = ("int32", "int64", "float32", "float64", "string")
+OTHER_TYPES = ("bool", "int8", "int16", "uint8", "uint16", "uint32", "uint64", "float16")  # names that are no default text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +114,10 @@ def options_of(form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes
     return {"read_options": read, "parse_options": parse, "convert_options": convert}
 
 
-def _open(path: str, form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes: int = BLOCK_BYTES) -> Any:
+def _open(
+    path: str, form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes: int = BLOCK_BYTES
+) -> tuple[Any, Any]:
+    """A reader of blocks, and the open file to close after it."""
     import pyarrow as pa
     from pyarrow import csv as pacsv
 
@@ -123,8 +127,9 @@ def _open(path: str, form: CsvFormat, columns: Sequence[CsvColumn] | None, block
     else:
         source = pa.OSFile(path)
     try:
-        return pacsv.open_csv(source, **options_of(form, columns, block_bytes))
+        return pacsv.open_csv(source, **options_of(form, columns, block_bytes)), source
     except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
+        source.close()
         raise _problem(path, error) from None
 
 
@@ -220,12 +225,14 @@ def read_table(path: str, form: CsvFormat, columns: Sequence[CsvColumn]) -> dict
     """All columns of a file as Arrow arrays without nulls."""
     import pyarrow as pa
 
+    reader, source = _open(path, form, columns, 1 << 24)
     try:
-        table = _open(path, form, columns, 1 << 24).read_all()
+        table = reader.read_all()
     except pa.ArrowInvalid as error:
-        if "Empty CSV" in str(error):
-            return {c.name: pa.array([], pa.string() if c.dtype == "string" else pa.type_for_alias(c.dtype)) for c in columns}
         raise _problem(path, error) from None
+    finally:
+        reader.close()
+        source.close()
     out = {}
     for c in columns:
         array = column_of(table.column(c.name), c, form, path)
@@ -288,6 +295,7 @@ class CsvCursor(BlockCursor):
         super().__init__()
         self._node, self._file, self._rows = node, 0, 0
         self._reader: Any = None
+        self._source: Any = None
         self._batch: Any = None
         self._row = self._skip = self._size_of_batch = 0
         self._vocabularies = {c.name: Vocabulary() for c in node.columns if c.dtype == "string"}
@@ -299,12 +307,14 @@ class CsvCursor(BlockCursor):
             if self._reader is None:
                 if self._file >= len(self._node.paths):
                     raise StopIteration
-                self._reader = _open(self._node.paths[self._file], self._node.form, self._node.columns)
+                path = self._node.paths[self._file]
+                self._reader, self._source = _open(path, self._node.form, self._node.columns)
             path = self._node.paths[self._file]
             try:
                 batch = self._reader.read_next_batch()
             except StopIteration:
-                self._reader, self._file, self._rows = None, self._file + 1, 0
+                self.close()
+                self._file, self._rows = self._file + 1, 0
                 continue
             except pa.ArrowInvalid as error:
                 raise _problem(path, error) from None
@@ -338,12 +348,15 @@ class CsvCursor(BlockCursor):
         self._skip = self._rows
 
     def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._source.close()
         self._reader = None
 
 
 def default_of(value: Any, name: str) -> CsvColumn:
     """A column from an entry of `column_defaults`: a dtype (the value must be there) or a default value."""
-    if isinstance(value, type | np.dtype) or isinstance(value, str) and value in TYPES:
+    if isinstance(value, type | np.dtype) or isinstance(value, str) and value in (*TYPES, *OTHER_TYPES):
         return CsvColumn(name, _readable(dtype_name(value), name))
     if isinstance(value, list | tuple) and len(value) == 1:
         value = value[0]

@@ -73,9 +73,12 @@ class PrefetchCursor(Cursor):
             self._end = (kind, value)
             raise StopIteration
         self._state = state
-        if kind == "error":
-            raise value
-        return value
+        try:
+            if kind == "error":
+                raise value
+            return value
+        finally:
+            del value  # the traceback holds this frame: a cycle would keep the iterator, and its thread, alive
 
     def state(self) -> Any:
         return self._below.state() if self._thread is None else self._state
@@ -197,6 +200,8 @@ class ParallelMapCursor(Cursor):
             ) from error
         except Exception as error:
             raise noted(error, "map", self._node.fn, number)  # noqa: B904 - the same error, with a note
+        finally:
+            del future  # it holds the exception, whose traceback holds this frame
 
     def state(self) -> Any:
         if self._flying:

@@ -26,9 +26,9 @@ from estimax.data import (
     parse_example,
     parse_sequence_example,
     parse_single_example,
+    wire,
 )
 from estimax.data import columns_of_examples as columns
-from estimax.data import wire
 
 FUZZ_SECONDS = 3.0
 KEYS = ["a", "bb", "a_rather_long_feature_name", "a_rather_long_feature_name_2"]

@@ -92,6 +92,8 @@ def is_in_memory(x: Any) -> bool:
     """Whether data are arrays or tables, or lists and dicts of them, with all rows."""
     if isinstance(x, Mapping):
         return all(is_in_memory(v) for v in x.values())
+    if isinstance(x, list) and x and all(isinstance(v, tuple) for v in x):
+        return False  # a list of (x, y) batches
     if isinstance(x, (list, tuple)):
         return len(x) > 0 and all(is_in_memory(v) or isinstance(v, (int, float, bool, str, bytes)) for v in x)
     return hasattr(x, "shape") and type(x).__module__.split(".")[0] in _IN_MEMORY or isinstance(x, (np.ndarray, jax.Array)) or _is_table(x)

@@ -48,6 +48,7 @@ class CallbackList(Hook):
         self.model, self.params = model, params
         self.steps_at_once = 1
         self._batch = 0
+        self._due = 0
         self._run: Any = None
         # Callbacks that name their steps themselves are hooks of the engine on their own.
         self.step_hooks = [c for c in self.callbacks if _overrides(c, ("next_step", "before_run", "after_run", "after_create_session"))]
@@ -74,7 +75,11 @@ class CallbackList(Hook):
 
     def next_step(self, step: int) -> int | None:
         """Every step, or every so many as one compiled call takes, if a callback sees batches."""
-        return step + self.steps_at_once if self._train_hooks else None
+        if not self._train_hooks:
+            return None
+        if self._due <= step:
+            self._due = step + self.steps_at_once
+        return self._due
 
     def before_run(self, run: Any) -> None:
         """Announces a batch of training."""
@@ -104,7 +109,7 @@ class CallbackList(Hook):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Passed on; batches count from 0 again."""
-        self._batch = 0
+        self._batch = self._due = 0
         for c in self.callbacks:
             c.on_epoch_begin(epoch, logs or {})
 

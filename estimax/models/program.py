@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from estimax.core import HostContext, HostValue, TrainState
 from estimax.core.errors import TracerLeakError
-from estimax.training import Hook, Plan, Program, Run
+from estimax.training import TRAIN, Hook, Plan, Program, Run
 
 _BUILDING_TRIES = 20  # layers with state may be built one after another; each try must build one more
 
@@ -121,7 +121,22 @@ class ModelRun(Run):
         self._shown: dict[int, Any] = {}
 
     def _continue(self, state: TrainState) -> TrainState:
+        """The state to start from: steps count on over fits, and a backup that waited for the model to be built is read."""
+        restore, self.model.restore_after_build = self.model.restore_after_build, None
+        if restore is not None:
+            restore()
+            bound = self.program.bound()
+            plan = next(p for p in self.program._plans.values() if p.mode == TRAIN)
+            params, others = ({p: jnp.array(bound[p].value) for p in part} for part in (state.params, state.model_state))
+            state = state.replace(params=params, model_state=others, opt_state=self.program.init_optimizers(plan, params))
+            self.step = self.model.steps_done
         return state.replace(step=jnp.asarray(self.model.steps_done, jnp.int32))
+
+    def _ensure_state(self, raw: Mapping[str, Any], structure: Any) -> None:
+        if self.state is not None and self.plan is not None:
+            # What was assigned between two epochs, before the variables are pointed at the state again.
+            self._take_assigned()
+        super()._ensure_state(raw, structure)
 
     def attach(self) -> None:
         """Also points the optimizers at their states."""

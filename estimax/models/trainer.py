@@ -42,6 +42,7 @@ class Trainer:
         self.run_eagerly = False
         self.steps_done = 0  # over all fits
         self.resume_epoch: int | None = None  # set by a callback that restores a backup
+        self.restore_after_build: Callable[[], None] | None = None  # likewise, if the model is not built yet
         self._arguments: dict[str, Any] = {}
         self._losses: CompiledLosses | None = None
         self._metrics: CompiledMetrics | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from estimax.training.hook import Hook
 
-_WEIGHTS, _METADATA = "latest.weights.h5", "training_metadata.json"
+_METADATA = "training_metadata.json"
 
 
 class BackupAndRestore(Hook):
@@ -33,17 +33,22 @@ class BackupAndRestore(Hook):
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
             raise ValueError(f'BackupAndRestore: save_freq: given {save_freq!r}, expected "epoch" or a positive number of batches.')
         self.backup_dir, self.save_freq, self.delete_checkpoint = os.fspath(backup_dir), save_freq, delete_checkpoint
-        self._epoch = 0
+        self._epoch = self._due = 0
 
     def next_step(self, step: int) -> int | None:
         """The step at which it is time to save, if that is counted in batches."""
-        return None if self.save_freq == "epoch" else step + int(self.save_freq)
+        if self.save_freq == "epoch":
+            return None
+        if self._due <= step:
+            self._due = step + int(self.save_freq)
+        return self._due
 
     def after_run(self, run: Any) -> None:
         """Saves after so many batches; the epoch begins anew after an interruption."""
         self._save(self._epoch)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._due = 0
         metadata = os.path.join(self.backup_dir, _METADATA)
         if not os.path.exists(metadata):
             return
@@ -56,7 +61,7 @@ class BackupAndRestore(Hook):
         self.model.resume_epoch = int(found["epoch"])
 
     def _restore(self, found: Mapping[str, Any]) -> None:
-        self.model.load_weights(os.path.join(self.backup_dir, found.get("weights", _WEIGHTS)))
+        self.model.load_weights(os.path.join(self.backup_dir, os.path.basename(found["weights"])))
         self.model.steps_done = int(found["steps_done"])
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:

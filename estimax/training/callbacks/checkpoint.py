@@ -56,15 +56,21 @@ class ModelCheckpoint(MonitorCallback):
             raise ValueError(f"ModelCheckpoint: filepath: given {self.filepath!r}, expected a name that ends in {ending!r}.")
         self.save_freq = save_freq
         self._epoch = 0
-        self._since = 0
+        self._due = 0
 
     def next_step(self, step: int) -> int | None:
         """The step at which it is time to save, if that is counted in batches."""
-        return None if self.save_freq == "epoch" else step + int(self.save_freq) - self._since
+        if self.save_freq == "epoch":
+            return None
+        if self._due <= step:
+            self._due = step + int(self.save_freq)
+        return self._due
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._due = 0
 
     def after_run(self, run: Any) -> None:
         """Saves after so many batches."""
-        self._since = 0
         self._save(self._epoch, dict(run.logs()), batch=run.step)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:

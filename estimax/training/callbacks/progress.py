@@ -29,6 +29,7 @@ class ProgbarLogger(Hook):
         self._drawn = 0.0
         self._first_step: int | None = None
         self._stride = 1
+        self._due = 0
         self._in_fit = False
         self._epoch = 0
 
@@ -42,8 +43,10 @@ class ProgbarLogger(Hook):
         if not self.has_bar:
             return None
         if self._first_step is None:
-            self._first_step = step
-        return step + self._stride
+            self._first_step = self._due = step
+        if self._due <= step:
+            self._due = step + self._stride
+        return self._due
 
     def after_run(self, run: Any) -> None:
         """Draws the bar."""

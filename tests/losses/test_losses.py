@@ -50,6 +50,15 @@ def test_padding_rows_change_nothing(cls: type, reduction: str) -> None:
 
 
 @pytest.mark.parametrize("cls", BUILT_IN)
+def test_gradients_are_finite_also_for_predictions_of_0_and_1(cls: type) -> None:
+    y_true, y_pred = inputs(cls)
+    exact = ONE_HOT if y_pred.shape == ONE_HOT.shape else np.zeros_like(y_pred)
+    exact = ONE_HOT + 1e-6 if cls is losses.CategoricalGeneralizedCrossEntropy else exact
+    gradients = jax.jit(lambda *preds: [jax.grad(lambda p: cls()(y_true, p))(p) for p in preds])(y_pred, exact)
+    assert all(np.all(np.isfinite(g)) for g in gradients)
+
+
+@pytest.mark.parametrize("cls", BUILT_IN)
 def test_dtypes_of_every_loss(cls: type) -> None:
     y_true, y_pred = inputs(cls)
     half = jax.eval_shape(cls(), y_true, jax.ShapeDtypeStruct(y_pred.shape, "bfloat16"))

@@ -213,7 +213,7 @@ def pad_leaf(values: Sequence[Any], shape: Sequence[int | None] | None, fill: An
     out = np.empty((len(arrays), *target), dtype)
     out[...] = default_fill(arrays) if fill is None else fill
     for i, array in enumerate(arrays):
-        out[(i, *(slice(n) for n in array.shape))] = array
+        out[i][tuple(slice(n) for n in array.shape)] = array
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -198,7 +199,8 @@ def _fits(value: str, dtype: str) -> bool:
             bits = 31 if dtype == "int32" else 63
             return "_" not in value and -(2**bits) <= int(value) < 2**bits
         number = float(value)
-        return "_" not in value and (dtype == "float64" or not np.isfinite(number) or abs(number) <= np.finfo(np.float32).max)
+        in_range = dtype == "float64" or not math.isfinite(number) or abs(number) <= float(np.finfo(np.float32).max)
+        return "_" not in value and in_range
     except ValueError:
         return False
 

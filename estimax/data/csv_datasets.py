@@ -241,5 +241,5 @@ def _fields(path: str, delimiter: str, quotes: bool, compression: str) -> int:
     reader.close()
     if not lines:
         raise InvalidDataError(f"{path}: the file is empty")
-    style = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    style: Any = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     return len(next(csv.reader([lines[0].decode(errors="replace")], delimiter=delimiter, quoting=style)))

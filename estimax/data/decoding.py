@@ -94,7 +94,7 @@ def decode_csv(
 
 
 def _width(data: list[bytes], delimiter: str, quotes: bool) -> int:
-    style = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    style: Any = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     return len(next(csv.reader([data[0].decode(errors="replace")], delimiter=delimiter, quoting=style))) if data else 0
 
 

@@ -1,7 +1,7 @@
 """The exceptions of the input side, drawn as a tree.
 
     DataError
-        InvalidDataError (a ValueError)     an element, record or argument that can't be used
+        InvalidDataError (an InputDataError, so a ValueError)     an element, record or argument that can't be used
             DataLossError                   a damaged or truncated file; an element that does not fit
             EmptyDatasetError               an input that ends before its first element
         WorkerError (a RuntimeError)        a user function failed in a worker; `__cause__` is what it raised
@@ -11,12 +11,14 @@ A file that does not exist raises Python's own `FileNotFoundError`.
 
 from __future__ import annotations
 
+from estimax.core.errors import EstimaxError, InputDataError
 
-class DataError(Exception):
+
+class DataError(EstimaxError):
     """Base class of what the input side raises."""
 
 
-class InvalidDataError(DataError, ValueError):
+class InvalidDataError(DataError, InputDataError):
     """An element, record or argument that can't be used, with what to do about it."""
 
 

@@ -80,11 +80,11 @@ def _checked(kind: str | None, values: Any) -> list[Any]:
         return [bytes(v) for v in out]
     if kind == "float":
         return [float(v) for v in values]
-    out = [int(v) for v in values]
-    for v in out:
-        if not -(2**63) <= v < 2**63:
-            raise ValueError(f"an int64 Feature can't hold {v}")
-    return out
+    numbers = [int(v) for v in values]
+    for number in numbers:
+        if not -(2**63) <= number < 2**63:
+            raise ValueError(f"an int64 Feature can't hold {number}")
+    return numbers
 
 
 def bytes_feature(values: Any) -> Feature:

@@ -85,8 +85,9 @@ class _TimedNode(Node):
 
     def open(self, context: Context) -> Cursor:
         cursor = self._inner.open(context)
-        kind = _TimedBlocks if isinstance(cursor, BlockCursor) else _TimedCursor
-        return kind(cursor, self._meter)
+        if isinstance(cursor, BlockCursor):
+            return _TimedBlocks(cursor, self._meter)
+        return _TimedCursor(cursor, self._meter)
 
     def spec(self) -> Any:
         return self._inner.spec()
@@ -149,7 +150,7 @@ class _TimedBlocks(BlockCursor):
 
 
 def _rows(element: Any) -> int:
-    leaf = next(iter(flatten(element)), None)
+    leaf: Any = next(iter(flatten(element)), None)
     return len(leaf) if getattr(leaf, "ndim", 0) or hasattr(leaf, "is_estimax_value") and hasattr(leaf, "__len__") else 1
 
 

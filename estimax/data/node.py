@@ -92,7 +92,7 @@ class Node(abc.ABC):
 
     def probes(self, count: int) -> list[Any]:
         """Up to `count` elements such as the step gives, to find the spec of a function by running it."""
-        cursor, found = self.open(Context(seed=0)), []
+        cursor, found = self.open(Context(seed=0)), list[Any]()
         try:
             while len(found) < count:
                 found.append(cursor.next())
@@ -202,7 +202,7 @@ class BlockCursor(Cursor):
 
     def full_block(self, limit: int) -> Any:
         """`limit` rows, fewer only at the end; raises StopIteration if there is none."""
-        parts, have = [], 0
+        parts, have = list[Any](), 0
         while have < limit:
             try:
                 part = self.block(limit - have)

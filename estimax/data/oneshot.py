@@ -92,7 +92,7 @@ def source_of(batch: Any, what: str) -> OneShotIterator | None:
         InvalidDataError: if only some come from it: what was computed from the others would be the same in every batch.
     """
     leaves = [leaf for leaf in flatten(batch) if leaf is not None]
-    links = [getattr(leaf, "link", None) for leaf in leaves]
+    links: list[Any] = [getattr(leaf, "link", None) for leaf in leaves]
     if not any(links):
         return None
     if not all(links) or len({id(link[0]) for link in links}) > 1:

@@ -157,7 +157,8 @@ def list_to_array(values: list[Any]) -> np.ndarray:
     while isinstance(first, list) and first:
         first = first[0]
     if isinstance(first, str | bytes) and not isinstance(first, np.generic):
-        shape, level = [], values
+        shape: list[int] = []
+        level: Any = values
         while isinstance(level, list):
             shape.append(len(level))
             level = level[0] if level else None

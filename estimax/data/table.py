@@ -328,9 +328,9 @@ class Table:
             for group in self._pack():
                 for number, part in zip(group.numbers, group.gather(rows)):
                     leaves[number] = self.columns[number].finish(part, columns)
-        for number, part in enumerate(self.columns):
+        for number, source in enumerate(self.columns):
             if leaves[number] is None:
-                leaves[number] = part.gather(rows, columns)
+                leaves[number] = source.gather(rows, columns)
         return rebuild(self._structure, leaves)
 
 

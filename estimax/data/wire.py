@@ -10,7 +10,7 @@ Reference: https://protobuf.dev/programming-guides/encoding/
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from estimax.data.errors import DataLossError
@@ -130,7 +130,7 @@ def _int64_list(data: bytes, at: int, end: int) -> list[int]:
     return out
 
 
-_LISTS = {BYTES: _bytes_list, FLOAT: _float_list, INT64: _int64_list}
+_LISTS: dict[int, Callable[[bytes, int, int], list[Any]]] = {BYTES: _bytes_list, FLOAT: _float_list, INT64: _int64_list}
 
 
 def _entries(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -11,6 +11,7 @@ from estimax.feature_columns.base import (
 )
 from estimax.feature_columns.bucketized import bucketized_column
 from estimax.feature_columns.crossed import crossed_column
+from estimax.feature_columns.dynamic import categorical_column_with_dynamic_vocabulary
 from estimax.feature_columns.embedding import embedding_column, shared_embeddings
 from estimax.feature_columns.from_data import FrequentValues, Quantiles, Rescale, Standardize
 from estimax.feature_columns.hashed import categorical_column_with_hash_bucket
@@ -48,6 +49,7 @@ __all__ = [
     "Suggestion",
     "adapt",
     "bucketized_column",
+    "categorical_column_with_dynamic_vocabulary",
     "categorical_column_with_hash_bucket",
     "categorical_column_with_identity",
     "categorical_column_with_vocabulary_file",

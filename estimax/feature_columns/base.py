@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -130,6 +130,20 @@ class DenseColumn(FeatureColumn):
         raise TypeError(f"{type(self).__name__} does not implement dense().")
 
 
+class DeviceIds(NamedTuple):
+    """Ids on the device.
+
+    Attributes:
+        ids: int32, -1 for nothing. Shape `[batch, width]` or `[batch, steps, width]`.
+        weights: of the same shape, None for 1.
+        taken_over: which ids got their row from another owner in this step; None where rows never change hands.
+    """
+
+    ids: jax.Array
+    weights: jax.Array | None
+    taken_over: jax.Array | None
+
+
 class CategoricalColumn(FeatureColumn):
     """A column that gives ids."""
 
@@ -144,18 +158,27 @@ class CategoricalColumn(FeatureColumn):
         """The host half: `Entries` of ids."""
         raise TypeError(f"{type(self).__name__} does not implement ids().")
 
+    @property
+    def dynamic(self) -> Any:
+        """The column whose vocabulary is learned, if this one reads it."""
+        return None
+
     def computed_ids(self, features: FeatureReader) -> jax.Array | None:
         """Ids of a feature that the model computed, where they can be made on the device. Shape `[batch, width]`."""
         return None
 
-    def padded(self, features: FeatureReader, *, too_large: str = "error", form: str = "matrix") -> tuple[jax.Array, Any]:
-        """Ids and weights (or None) on the device; see `PaddedIds`. Shape `[batch, width]` or `[batch, steps, width]`."""
+    def padded(
+        self, features: FeatureReader, variables: Mapping[str, Variable], *, too_large: str = "error", form: str = "matrix"
+    ) -> DeviceIds:
+        """The ids on the device; `too_large` and `form` as of `PaddedIds`."""
         computed = self.computed_ids(features)
         if computed is not None:
-            return computed, None
+            return DeviceIds(computed, None, None)
+        if self.dynamic is not None:
+            return DeviceIds(*self.dynamic.rows_of(self.ids(features), self.name, form, variables))
         op = PaddedIds(self.name, self.num_buckets, too_large=too_large, form=form)
         result = HostValue(op=op, inputs=[self.ids(features)]).on_device()
-        return (result["ids"], result["weights"]) if isinstance(result, dict) else (result, None)
+        return DeviceIds(result["ids"], result["weights"], None) if isinstance(result, dict) else DeviceIds(result, None, None)
 
 
 class SequenceColumn:

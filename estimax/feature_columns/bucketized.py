@@ -100,7 +100,7 @@ class BucketizedColumn(CategoricalColumn, DenseColumn):
         return ids + jnp.arange(ids.shape[1], dtype=jnp.int32) * (len(self.boundaries) + 1)
 
     def dense(self, features: FeatureReader, variables: Mapping[str, Variable]) -> jax.Array:
-        ids, _ = self.padded(features)
+        ids = self.padded(features, variables).ids
         one_hot = multi_hot(ids[..., None] % jnp.int32(len(self.boundaries) + 1), None, len(self.boundaries) + 1)
         # A padding row has id -1, which the remainder would make a real one.
         return jnp.where(ids[..., None] < 0, 0.0, one_hot)

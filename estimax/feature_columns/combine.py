@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from estimax.core import embedding_lookup
+from estimax.core import Variable, current_frame, embedding_lookup
 
 COMBINERS = ("mean", "sqrtn", "sum")
 
@@ -44,6 +44,8 @@ def lookup_combined(
     *,
     max_norm: float | None = None,
     drop_weights: bool = True,
+    taken_over: jax.Array | None = None,
+    offsets: Variable | None = None,
 ) -> jax.Array:
     """Rows of a table, combined into one for each row of ids; zeros where there are none.
 
@@ -54,6 +56,7 @@ def lookup_combined(
         combiner: `"sum"` of w e; `"mean"`, that by the sum of w; `"sqrtn"`, that by the root of the sum of w squared.
         max_norm: looked-up rows longer than this are shortened to it before they are combined.
         drop_weights: whether entries with a weight of 0 or less are left out, unless the combiner is the sum.
+        taken_over, offsets: of a table whose rows change hands, see `own_rows`.
 
     Returns:
         Shape `[..., dimension]`.
@@ -63,6 +66,8 @@ def lookup_combined(
     if weights is not None and combiner != "sum" and drop_weights:
         ids = jnp.where(weights > 0, ids, -1)
     rows = embedding_lookup(table, ids)
+    if offsets is not None and taken_over is not None:
+        rows = own_rows(rows, ids, taken_over, offsets)
     if max_norm is not None:
         rows = _clipped(rows, max_norm)
     if weights is None and ids.shape[-1] == 1:
@@ -74,6 +79,29 @@ def lookup_combined(
         return total
     size = jnp.sum(weights, axis=-1) if combiner == "mean" else jnp.sqrt(jnp.sum(weights * weights, axis=-1))
     return jnp.where(size[..., None] != 0, total / jnp.where(size == 0, 1, size)[..., None], 0)
+
+
+def own_rows(rows: jax.Array, ids: jax.Array, taken_over: jax.Array, offsets: Variable) -> jax.Array:
+    """Looked-up rows as their present owners know them: less what was there when they took them over.
+
+    Only training changes a table, so a row that changes hands cannot be set to zero there; what it held is remembered instead.
+
+    Args:
+        rows: Shape `[..., dimension]`.
+        ids: where they were looked up. Shape `[...]`.
+        taken_over: which got a new owner in this step. Shape `[...]`.
+        offsets: what rows held when they were taken over. Shape of the table.
+
+    Returns:
+        Shape `[..., dimension]`.
+    """
+    known = offsets.value
+    size = len(known)
+    held = jnp.where(taken_over[..., None], jax.lax.stop_gradient(rows), known.at[jnp.where(ids < 0, size, ids)].get(mode="fill", fill_value=0))
+    frame = current_frame()
+    if frame is not None and frame.training:
+        offsets.assign(known.at[jnp.where(taken_over, ids, size)].set(held, mode="drop"))
+    return rows - held
 
 
 def check_combiner(combiner: str, owner: str) -> None:

@@ -114,6 +114,8 @@ class CrossedColumn(CategoricalColumn):
                 raise ValueError(
                     f'crossed_column: "{key.name}" is a hashed column, whose values would be hashed twice. Give its key, {key.key!r}, instead.'
                 )
+            if isinstance(key, CategoricalColumn) and key.dynamic is not None:
+                raise ValueError(f'crossed_column: "{key.name}" has ids that change while training. Give its key, {key.dynamic.key!r}, instead.')
             if not isinstance(key, (str, CategoricalColumn)):
                 raise ValueError(
                     f"crossed_column: {key!r} cannot be crossed, expected the name of a feature or a categorical column. Bucketize numbers "

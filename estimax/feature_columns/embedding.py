@@ -21,7 +21,7 @@ from estimax.feature_columns.base import (
 )
 from estimax.feature_columns.combine import check_combiner, lookup_combined
 from estimax.feature_columns.warm_start import from_checkpoint
-from estimax.initializers import TruncatedNormal
+from estimax.initializers import TruncatedNormal, Zeros
 
 
 class _TableColumn(DenseColumn, SequenceColumn):
@@ -74,9 +74,16 @@ class _TableColumn(DenseColumn, SequenceColumn):
 
     def _combined(self, features: FeatureReader, variables: Mapping[str, Variable], form: str) -> jax.Array:
         check_combiner(self.combiner, f'column "{self.name}"')
-        ids, weights = self.categorical_column.padded(features, form=form)
+        found = self.categorical_column.padded(features, variables, form=form)
         return lookup_combined(
-            self._table(variables), ids, weights, self.combiner, max_norm=self.max_norm, drop_weights=self.use_safe_embedding_lookup
+            self._table(variables),
+            found.ids,
+            found.weights,
+            self.combiner,
+            max_norm=self.max_norm,
+            drop_weights=self.use_safe_embedding_lookup,
+            taken_over=found.taken_over,
+            offsets=variables.get("embedding_offsets"),
         )
 
     def lengths(self, features: FeatureReader) -> HostValue:
@@ -112,7 +119,11 @@ class EmbeddingColumn(_TableColumn):
 
     def create_variables(self, make: Callable[..., Variable]) -> dict[str, Variable]:
         shape = (self.categorical_column.num_buckets, self.dimension)
-        return {"embedding_weights": make("embedding_weights", shape, self._initializer(), self.trainable)}
+        variables = {"embedding_weights": make("embedding_weights", shape, self._initializer(), self.trainable)}
+        dynamic = self.categorical_column.dynamic
+        if dynamic is not None:
+            variables |= {**dynamic.create_state(make), "embedding_offsets": make("embedding_offsets", shape, Zeros(), False)}
+        return variables
 
     def _table(self, variables: Mapping[str, Variable]) -> Variable:
         return variables["embedding_weights"]
@@ -241,6 +252,8 @@ def shared_embeddings(
     """
     for column in categorical_columns:
         check_categorical(column, "shared_embeddings")
+        if column.dynamic is not None:
+            raise ValueError(f'shared_embeddings: "{column.name}" learns a vocabulary of its own, so its rows mean nothing to other columns.')
     first = categorical_columns[0]
     for column in categorical_columns[1:]:
         if _innermost(column) is not _innermost(first) or column.is_weighted != first.is_weighted:

@@ -133,27 +133,32 @@ class PaddedIds(ColumnOp):
         return {"name": self.name, "num_buckets": self.num_buckets, "too_large": self.too_large, "form": self.form}
 
     def __call__(self, entries: Entries) -> Any:
-        ids = self._checked(entries.values)
+        self._check(entries.values)
+        ids, weights = self.placed(entries, np.int32, -1)
+        if self.too_large == "drop":
+            ids = np.where(ids < self.num_buckets, ids, -1)
+        return ids if weights is None else {"ids": ids, "weights": weights}
+
+    def placed(self, entries: Entries, dtype: Any, fill: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The values as an array filled up with `fill`, and their weights, filled up with 0, or None."""
         place, shape = self._places(entries)
-        if entries.weights is None:
-            return _place(ids, np.int32, -1, place, shape)
+        values = _place(entries.values, dtype, fill, place, shape)
         weights = entries.weights
+        if weights is None:
+            return values, None
         if weights.count != entries.count or not np.array_equal(weights.positions(), entries.positions()):
             raise InputDataError(
                 f'column "{self.name}": {entries.count} ids but {weights.count} weights, or in other places. Each id needs its weight '
                 "(in a dense feature -1 and '' are missing ids, and 0.0 is a missing weight). Use sparse or ragged values for both."
             )
-        return {"ids": _place(ids, np.int32, -1, place, shape), "weights": _place(weights.values, np.float32, 0, place, shape)}
+        return values, _place(weights.values, np.float32, 0, place, shape)
 
-    def _checked(self, ids: Any) -> np.ndarray:
-        if not len(ids) or int(ids.max()) < self.num_buckets:
-            return ids
-        if self.too_large == "error":
+    def _check(self, ids: Any) -> None:
+        if self.too_large == "error" and len(ids) and int(ids.max()) >= self.num_buckets:
             raise InputDataError(
                 f'column "{self.name}": id {int(ids.max())} is not in [0, {self.num_buckets}), so there is no weight for it. '
                 "Give the column a default_value or more buckets, or repair the feature."
             )
-        return np.where(ids < self.num_buckets, ids, -1)
 
     def _places(self, entries: Entries) -> tuple[np.ndarray | None, tuple[int, ...]]:
         """Where each id goes in an array of the returned shape, row-major; None if everywhere in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -39,13 +39,17 @@ class IndicatorColumn(DenseColumn, SequenceColumn):
     def variable_shape(self) -> tuple[int, ...]:
         return (self.categorical_column.num_buckets,)
 
+    def create_variables(self, make: Callable[..., Variable]) -> dict[str, Variable]:
+        dynamic = self.categorical_column.dynamic
+        return {} if dynamic is None else dynamic.create_state(make)
+
     def dense(self, features: FeatureReader, variables: Mapping[str, Variable]) -> jax.Array:
-        ids, weights = self.categorical_column.padded(features, too_large="drop")
-        return multi_hot(ids, weights, self.categorical_column.num_buckets)
+        found = self.categorical_column.padded(features, variables, too_large="drop")
+        return multi_hot(found.ids, found.weights, self.categorical_column.num_buckets)
 
     def sequence(self, features: FeatureReader, variables: Mapping[str, Variable]) -> jax.Array:
-        ids, weights = self.categorical_column.padded(features, too_large="drop", form="sequence")
-        return multi_hot(ids, weights, self.categorical_column.num_buckets)
+        found = self.categorical_column.padded(features, variables, too_large="drop", form="sequence")
+        return multi_hot(found.ids, found.weights, self.categorical_column.num_buckets)
 
     def lengths(self, features: FeatureReader) -> HostValue:
         return sequence_lengths(self.categorical_column, features)

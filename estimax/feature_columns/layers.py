@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -50,15 +50,20 @@ class _ColumnsLayer(Layer):
             self._by_column[column.name] = self._create(column, shared)
 
     def _create(self, column: Any, shared: dict[str, Variable]) -> dict[str, Variable]:
-        def make(name: str, shape: tuple[int, ...], initializer: Any, trainable: bool, shared_table: bool = False) -> Variable:
+        return column.create_variables(self._maker(column, shared)) if isinstance(column, DenseColumn) else {}
+
+    def _maker(self, column: Any, shared: dict[str, Variable]) -> Callable[..., Variable]:
+        def make(
+            name: str, shape: tuple[int, ...], initializer: Any, trainable: bool, shared_table: bool = False, dtype: Any = None
+        ) -> Variable:
             if not shared_table:
                 with name_scope(column.name):
-                    return Variable(initializer, shape, self.variable_dtype, trainable, name)
+                    return Variable(initializer, shape, dtype or self.variable_dtype, trainable, name)
             if name not in shared:
                 shared[name] = Variable(initializer, shape, self.variable_dtype, trainable, name)
             return shared[name]
 
-        return column.create_variables(make) if isinstance(column, DenseColumn) else {}
+        return make
 
     def get_config(self) -> dict[str, Any]:
         """The layer's arguments; columns as their configs."""
@@ -223,6 +228,9 @@ class LinearModel(_ColumnsLayer):
             with name_scope(column.name):
                 weights = Variable(Zeros(), (rows, self.units), self.variable_dtype, True, "weights")
             own = {} if isinstance(column, BucketizedColumn) else self._create(column, shared)
+            if isinstance(column, CategoricalColumn) and column.dynamic is not None:
+                make = self._maker(column, shared)
+                own = {**column.dynamic.create_state(make), "weight_offsets": make("weight_offsets", weights.shape, Zeros(), False)}
             self._by_column[column.name] = {"weights": weights, **own}
         self.bias = Variable(Zeros(), (self.units,), self.variable_dtype, True, "bias_weights")
 
@@ -251,8 +259,15 @@ class LinearModel(_ColumnsLayer):
 
     def _column_sum(self, column: Any, reader: FeatureReader, variables: Mapping[str, Variable]) -> jax.Array:
         if isinstance(column, CategoricalColumn):
-            ids, weights = column.padded(reader, form="flat")
-            return lookup_combined(variables["weights"], ids, weights, self.sparse_combiner)
+            found = column.padded(reader, variables, form="flat")
+            return lookup_combined(
+                variables["weights"],
+                found.ids,
+                found.weights,
+                self.sparse_combiner,
+                taken_over=found.taken_over,
+                offsets=variables.get("weight_offsets"),
+            )
         array = column.dense(reader, variables)
         return array.reshape(array.shape[0], column.num_elements) @ variables["weights"].value
 

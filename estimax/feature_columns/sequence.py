@@ -52,6 +52,10 @@ class SequenceCategoricalColumn(CategoricalColumn):
         return (self.categorical_column,)
 
     @property
+    def dynamic(self) -> Any:
+        return self.categorical_column.dynamic
+
+    @property
     def num_buckets(self) -> int:
         return self.categorical_column.num_buckets
 

@@ -85,6 +85,10 @@ class WeightedCategoricalColumn(CategoricalColumn):
         return {**spec, self.weight_feature_key: VarLenFeature(self.dtype)}
 
     @property
+    def dynamic(self) -> Any:
+        return self.categorical_column.dynamic
+
+    @property
     def num_buckets(self) -> int:
         return self.categorical_column.num_buckets
 

@@ -248,6 +248,6 @@ def test_ragged_widths_are_rounded_so_that_a_step_is_compiled_few_times():
     column = fc.categorical_column_with_hash_bucket("x", 5)
     widths = set()
     for width in range(1, 17):
-        ids, _ = column.padded(FeatureReader({"x": pa.array([["w"] * width, []])}))
+        ids = column.padded(FeatureReader({"x": pa.array([["w"] * width, []])}), {}).ids
         widths.add(ids.shape[1])
     assert widths == {1, 2, 4, 8, 16}

@@ -64,6 +64,26 @@ def shape_of(x: Any) -> Any:
     return tuple(x.shape) if hasattr(x, "shape") else tuple(np.shape(x))
 
 
+class _OfFirstCall:
+    """An attribute that the first symbolic call gives; a layer may use the name for something of its own."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __get__(self, layer: Any, owner: type) -> Any:
+        if layer is None:
+            return self
+        if not layer.nodes:
+            raise ValueError(
+                f'{owner.__name__} "{layer.name}": it has no symbolic {self.name}, as it was not called on symbolic tensors yet. Build '
+                "the model with Input, or call layer(Input(shape))."
+            )
+        node = layer.nodes[0]
+        if self.name == "output":
+            return node.outputs
+        return node.args[0] if len(node.args) == 1 else node.inputs
+
+
 class Layer:
     """A computation with variables.
 
@@ -150,6 +170,9 @@ class Layer:
                 "call, or keep it in a Variable made by add_weight."
             )
         object.__setattr__(self, name, value)
+
+    input = _OfFirstCall("input")
+    output = _OfFirstCall("output")
 
     # -- to be implemented --------------------------------------------------------------------------------------------
 
@@ -611,8 +634,10 @@ class Layer:
     # -- config -------------------------------------------------------------------------------------------------------
 
     # What `get_config` finds by itself, for classes that say no more than these: arguments that a config has only if they are
-    # not None, and whether it has the activity regularizer also where there is none (Keras's layers differ).
+    # not None, arguments that it never has (saved as weights), and whether it has the activity regularizer also where there is
+    # none (Keras's layers differ).
     config_if_set: tuple[str, ...] = ()
+    config_leaves_out: tuple[str, ...] = ()
     config_has_activity_regularizer = False
 
     def get_config(self) -> dict[str, Any]:
@@ -623,6 +648,8 @@ class Layer:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
         if type(self).get_config is Layer.get_config:
             for name in _config_names(type(self)):
+                if name in self.config_leaves_out:
+                    continue
                 if name not in self.__dict__:
                     raise TypeError(
                         f"{type(self).__name__}: its constructor's argument {name!r} is not kept as an attribute of that name. Keep "

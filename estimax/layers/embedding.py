@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
@@ -25,6 +26,7 @@ class Embedding(Layer):
         embeddings_regularizer: penalty on the whole table.
         embeddings_constraint: applied to the table after each update.
         mask_zero: whether id 0 is padding, and the output carries a mask that says so.
+        weights: first values of the table, instead of those of the initializer. Shape `[input_dim, output_dim]`.
         lora_rank: if given, the table is frozen and a product of two thin matrices of this rank is trained instead.
         lora_alpha: the product is scaled by `lora_alpha / lora_rank`.
         sparse: True trains only the looked-up rows, whatever the table's size; False never; None lets the engine choose.
@@ -44,6 +46,7 @@ class Embedding(Layer):
     """
 
     config_if_set = ("lora_rank", "lora_alpha", "sparse")
+    config_leaves_out = ("weights",)
     config_has_activity_regularizer = True
 
     def __init__(
@@ -54,6 +57,7 @@ class Embedding(Layer):
         embeddings_regularizer: Any = None,
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
+        weights: Any = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
         quantization_config: None = None,
@@ -61,6 +65,8 @@ class Embedding(Layer):
         sparse: bool | None = None,
         **kwargs: Any,
     ):
+        if kwargs.pop("input_length", None) is not None:
+            warnings.warn("Embedding: input_length has no effect, as in Keras 3. Remove it.", stacklevel=2)
         super().__init__(**kwargs)
         for what, size in (("input_dim", input_dim), ("output_dim", output_dim)):
             if not isinstance(size, int) or size <= 0:
@@ -70,6 +76,13 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizer_of(embeddings_regularizer)
         self.embeddings_constraint = constraint_of(embeddings_constraint)
+        if isinstance(weights, (list, tuple)) and len(weights) == 1:
+            weights = weights[0]  # Keras takes a list of one array
+        if weights is not None and tuple(weights.shape) != (input_dim, output_dim):
+            raise ValueError(
+                f"{type(self).__name__}: weights: given an array of shape {tuple(weights.shape)}, expected {(input_dim, output_dim)}."
+            )
+        self._first_rows = weights
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         self.lora_rank = lora_rank
@@ -83,11 +96,12 @@ class Embedding(Layer):
         """Creates `embeddings` `[input_dim, output_dim]`."""
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
-            self.embeddings_initializer,
+            self.embeddings_initializer if self._first_rows is None else self._first_rows,
             name="embeddings",
             regularizer=self.embeddings_regularizer,
             constraint=self.embeddings_constraint,
         )
+        self._first_rows = None
         self.embeddings.sparse = self.sparse  # read by the engine when it chooses how to train the table
         if self.lora_rank is not None:
             self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)

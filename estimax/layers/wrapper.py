@@ -55,10 +55,10 @@ class TimeDistributed(Wrapper):
     Args:
         layer: applied to arrays `[batch, ...]`.
 
-    Inputs `[batch, steps, ...]`, output `[batch, steps, ...]`.
+    Inputs `[batch, steps, ...]`, or a list or dict of such; output `[batch, steps, ...]`.
 
     Raises:
-        ValueError: if `layer` is no layer, or the input has fewer than 3 axes.
+        ValueError: if `layer` is no layer, or an input has fewer than 3 axes.
 
     Example:
         >>> import jax.numpy as jnp
@@ -75,13 +75,15 @@ class TimeDistributed(Wrapper):
 
     def build(self, input_shape: Any) -> None:
         """Builds the layer inside for one step."""
-        if len(input_shape) < 3:
-            raise shape_error(self, "at least 3 axes [batch, steps, ...]", tuple(input_shape))
-        self.layer.build_from_shapes({"input_shape": (input_shape[0], *input_shape[2:])})
+        shapes = [input_shape] if isinstance(input_shape, tuple) else jax.tree.leaves(input_shape, is_leaf=_is_shape)
+        if any(len(s) < 3 for s in shapes):
+            raise shape_error(self, "at least 3 axes [batch, steps, ...]", input_shape)
+        one_step = jax.tree.map(lambda s: (s[0], *s[2:]), input_shape, is_leaf=_is_shape)
+        self.layer.build_from_shapes({"input_shape": one_step})
 
-    def call(self, inputs: jax.Array, training: bool = False, mask: Any = None) -> jax.Array:
+    def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
         """Computes all steps."""
-        batch, steps = inputs.shape[:2]
+        batch, steps = jax.tree.leaves(inputs)[0].shape[:2]
         frame = current_frame()
         options: dict[str, Any] = {}
         if mask is not None:
@@ -93,11 +95,16 @@ class TimeDistributed(Wrapper):
         if frame is not None and rows is not None:
             frame.row_mask = jnp.repeat(rows, steps)
         try:
-            y = self.layer(inputs.reshape(batch * steps, *inputs.shape[2:]), training=training, **options)
+            flat = jax.tree.map(lambda x: x.reshape(batch * steps, *x.shape[2:]), inputs)
+            y = self.layer(flat, training=training, **options)
         finally:
             if frame is not None:
                 frame.row_mask = rows
         return jax.tree.map(lambda a: a.reshape(batch, steps, *a.shape[1:]), y)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple) and all(d is None or isinstance(d, int) for d in value)
 
 
 @register("keras.layers")

@@ -162,3 +162,23 @@ def test_the_same_layer_on_several_inputs_shares_its_variables():
     layer = layers.Dense(2)
     a, b = layer(layers.Input((3,))), layer(layers.Input((3,)))
     assert len(layer.weights) == 2 and a.node is not b.node and a.shape == (None, 2)
+
+
+def test_input_and_output_are_those_of_the_first_symbolic_call():
+    layer = layers.Dense(2)
+    with pytest.raises(ValueError, match="it has no symbolic output"):
+        layer.output  # noqa: B018
+    x = layers.Input((3,))
+    y = layer(x)
+    layer(layers.Input((3,)))
+    assert layer.input is x and layer.output is y
+
+    class Own(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.output = layers.Dense(4)
+
+        def call(self, inputs: jax.Array) -> jax.Array:
+            return self.output(inputs)
+
+    assert Own()(jnp.ones((2, 3))).shape == (2, 4)

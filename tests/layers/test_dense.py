@@ -81,6 +81,16 @@ def test_embedding_rows_out_of_range_are_zero_and_floats_are_cast():
     assert layers.Embedding(300, 2, dtype="mixed_bfloat16")(jnp.array([257.0])).shape == (1, 2)
 
 
+def test_embedding_takes_a_table():
+    table = np.arange(6.0).reshape(3, 2)
+    layer = layers.Embedding(3, 2, weights=[table])
+    assert layer(jnp.array([2])).tolist() == [[4.0, 5.0]] and "weights" not in layer.get_config()
+    with pytest.raises(ValueError, match=r"weights: given an array of shape \(3, 2\)"):
+        layers.Embedding(4, 2, weights=table)
+    with pytest.warns(UserWarning, match="input_length has no effect"):
+        layers.Embedding(4, 2, input_length=5)
+
+
 def test_embedding_tells_the_engine_how_to_train():
     free, dense = layers.Embedding(4, 2), layers.Embedding(4, 2, sparse=False)
     assert "sparse" not in free.get_config() and dense.get_config()["sparse"] is False

@@ -20,6 +20,11 @@ def test_time_distributed_equals_a_loop():
     np.testing.assert_allclose(y, np.stack([inner(x[:, t]) for t in range(3)], 1), rtol=1e-5, atol=1e-6)
 
 
+def test_time_distributed_over_several_inputs():
+    layer = layers.TimeDistributed(layers.Concatenate())
+    assert layer([jnp.ones((2, 3, 5)), jnp.ones((2, 3, 1))]).shape == (2, 3, 6)
+
+
 def test_time_distributed_leaves_padding_rows_out_of_statistics():
     x = RNG.normal(size=(3, 4, 2)).astype("float32")
     layer = layers.TimeDistributed(layers.BatchNormalization(momentum=0.0))

@@ -59,13 +59,13 @@ def check_layer(
         raise ValueError(f"check_layer: skip: unknown names {sorted(unknown)}, expected some of {CHECKS}.")
     layer = layer_fn()
     arrays = jax.tree.map(jnp.asarray, inputs)
-    eager = _finite_outputs(layer, layer(*arrays, **kwargs))
+    eager = _finite_outputs(layer, _inference(layer, arrays, kwargs))
     values = layer.values
     key = jax.random.key(0)
     close = {"rtol": rtol, "atol": atol}
 
     if "numpy" not in skip:
-        _same("numpy", layer(*inputs, **kwargs), eager, close)
+        _same("numpy", _inference(layer, inputs, kwargs), eager, close)
     if "compiled" not in skip:
         _same("compiled", jax.jit(lambda v, x: layer.apply(v, *x, **kwargs)[0])(values, arrays), eager, close)
 
@@ -86,6 +86,12 @@ def check_layer(
         _check_float64(layer_fn, inputs, eager, layer, kwargs, close)
     if "mixed_bfloat16" not in skip:
         _check_mixed(layer_fn, arrays, kwargs)
+
+
+def _inference(layer: Layer, args: Any, kwargs: dict[str, Any]) -> Any:
+    """A call that does not train."""
+    with Frame.eager(training=False):
+        return layer(*args, **kwargs)
 
 
 def _floats(tree: Any) -> list[Any]:
@@ -150,13 +156,13 @@ def _check_config(layer: Layer, arrays: Any, eager: Any, kwargs: Any, custom_obj
     config = json.loads(json.dumps(serialize(layer)))
     again = deserialize(config, custom_objects)
     assert type(again) is type(layer), f"config: made a {type(again).__name__} of a {type(layer).__name__}"
-    out = again(*arrays, **kwargs)
+    out = _inference(again, arrays, kwargs)
     got, want = plain(again.get_config()), plain(layer.get_config())
     assert got == want, f"config: {got} of the layer made from {want}"
     assert [v.name for v in again.weights] == [v.name for v in layer.weights], "config: other weights"
     again.set_weights(layer.get_weights())
     if layer.weights:
-        out = again(*arrays, **kwargs)
+        out = _inference(again, arrays, kwargs)
     _same("config", out, eager, close)
 
 
@@ -165,10 +171,10 @@ def _check_float64(layer_fn: Any, inputs: Any, eager: Any, layer: Layer, kwargs:
     wide = jax.tree.map(lambda x: np.asarray(x, np.float64) if np.asarray(x).dtype.kind == "f" else x, inputs)
     with jax.enable_x64(True):
         again = layer_fn(dtype="float64")
-        out = again(*wide, **kwargs)
+        out = _inference(again, wide, kwargs)
         if weights:
             again.set_weights(weights)
-            out = again(*wide, **kwargs)
+            out = _inference(again, wide, kwargs)
         for got, want in zip(jax.tree.leaves(out), jax.tree.leaves(eager)):
             if jnp.issubdtype(want.dtype, jnp.floating):
                 assert got.dtype == jnp.float64, f"float64: the output is {got.dtype}"
@@ -178,11 +184,7 @@ def _check_float64(layer_fn: Any, inputs: Any, eager: Any, layer: Layer, kwargs:
 def _check_mixed(layer_fn: Any, arrays: Any, kwargs: Any) -> None:
     layer = layer_fn(dtype="mixed_bfloat16")
 
-    def call(x: Any) -> Any:
-        with Frame.eager(training=False):
-            return layer(*x, **kwargs)
-
-    out = jax.eval_shape(call, arrays)
+    out = jax.eval_shape(lambda x: _inference(layer, x, kwargs), arrays)
     for leaf in _floats(out):
         assert leaf.dtype == jnp.bfloat16, f"mixed_bfloat16: the output is {leaf.dtype}"
     for variable in layer.weights:

@@ -19,7 +19,7 @@ from estimax.optimizers.options import OptionsButDecay
 class Muon(Optimizer):
     """Orthogonalised momentum for matrices, AdamW for all else.
 
-    Arrays of rank 2 and 3 take the Muon step, unless `"embedding"` is in their path or `exclude_layers` names them; the output
+    Arrays of rank 2 take the Muon step, unless `"embedding"` is in their path or `exclude_layers` names them; the output
     layer should be excluded.
 
     Args:
@@ -37,7 +37,7 @@ class Muon(Optimizer):
         momentum: share of the last momentum that is kept.
         ns_steps: number of Newton-Schulz iterations.
         nesterov: whether the gradient is applied on top of the new momentum.
-        rms_rate: the step's size is `rms_rate * sqrt(max(rows, columns))`; None for `sqrt(max(1, rows / columns))`.
+        rms_rate: the orthogonalised matrix is multiplied by `rms_rate * sqrt(max(rows, columns))`; None for no factor.
         adam_weight_decay: weight decay of the variables that take AdamW's step.
         **options: see `Optimizer`.
 
@@ -97,7 +97,7 @@ class Muon(Optimizer):
 
     def is_matrix(self, path: str, rank: int) -> bool:
         """Whether a variable takes the Muon step."""
-        if not 1 < rank < 4 or (self.exclude_embeddings and "embedding" in path.lower()):
+        if rank != 2 or (self.exclude_embeddings and "embedding" in path.lower()):
             return False
         return not any(re.search(pattern, path) for pattern in self.exclude_layers)
 
@@ -124,11 +124,11 @@ class Muon(Optimizer):
         return param - m * hyper["alpha"] / (jnp.sqrt(v) + self.epsilon), {"momentum": m, "velocity": v}
 
     def matrix_rule(self, grad: jax.Array, param: jax.Array, slots: Slots, hyper: Hyper) -> tuple[jax.Array, Slots]:
-        """The Muon step of a matrix, or of a stack of matrices in the last two axes."""
+        """The Muon step of a matrix."""
         m = grad + self.momentum * slots["momentum"]
         direction = self.orthogonalised(grad + self.momentum * m if self.nesterov else m)
         rows, columns = param.shape[0], param.shape[1]
-        size = max(1, rows / columns) ** 0.5 if self.rms_rate is None else self.rms_rate * max(rows, columns) ** 0.5
+        size = 1.0 if self.rms_rate is None else self.rms_rate * max(rows, columns) ** 0.5
         return param - hyper["learning_rate"] * direction * size, {"momentum": m}
 
     def orthogonalised(self, matrix: jax.Array) -> jax.Array:

@@ -80,7 +80,13 @@ def test_loss_scale_shrinks_and_grows():
 
 def test_muon_treats_variables_by_kind():
     optimizer = optimizers.Muon(exclude_layers=["output"])
-    kinds = {("dense/kernel", 2): True, ("dense/bias", 1): False, ("embedding/table", 2): False, ("output/kernel", 2): False}
+    kinds = {
+        ("dense/kernel", 2): True,
+        ("dense/bias", 1): False,
+        ("embedding/table", 2): False,
+        ("output/kernel", 2): False,
+        ("conv/kernel", 4): False,
+    }
     assert {k: optimizer.is_matrix(*k) for k in kinds} == kinds
     rng = np.random.default_rng(0)
     for shape in ((5, 3), (3, 5)):

@@ -13,7 +13,7 @@ import numpy as np
 from estimax.data import sources, table
 from estimax.data.errors import InvalidDataError
 from estimax.data.explain import Plan, explain
-from estimax.data.files import matching, path_of
+from estimax.data.files import compression_of, matching, path_of
 from estimax.data.grouping import distribution
 from estimax.data.iterator import Iterator
 from estimax.data.joining import ChooseNode, RandomChoicesNode, ZipNode, leaves_as_nodes
@@ -21,6 +21,7 @@ from estimax.data.node import INFINITE, UNKNOWN, Context, Node
 from estimax.data.oneshot import OneShotIterator
 from estimax.data.parquet import ParquetNode
 from estimax.data.prefetch import PrefetchNode
+from estimax.data.snapshot import KeptNode, LoadedNode
 from estimax.data.specs import TensorSpec
 from estimax.data.structure import as_element, map_leaves
 from estimax.data.transformations import Transformations
@@ -353,6 +354,27 @@ class Dataset(Transformations):
 
     def __bool__(self) -> bool:
         return True
+
+    def save(self, path: Any, compression: str | None = None) -> None:
+        """Writes all elements to a directory, from which `Dataset.load` reads them.
+
+        Args:
+            path: the directory; what another `save` wrote there is replaced.
+            compression: None, `"GZIP"` or `"ZLIB"`.
+        """
+        KeptNode(self.node, path_of(path), "save", compression_of(compression)).write(Context(self._seed))
+
+    @staticmethod
+    def load(path: Any, compression: str | None = None) -> Dataset:
+        """The elements that `save` wrote to a directory.
+
+        Raises:
+            FileNotFoundError: if there is none.
+        """
+        kept = KeptNode(sources.ElementsNode([], ()), path_of(path), "load", compression_of(compression))
+        if kept.shards() is None:
+            raise FileNotFoundError(f"load: {path_of(path)} holds no dataset that was saved")
+        return Dataset(LoadedNode(kept))
 
     def get_single_element(self) -> Any:
         """The only element.

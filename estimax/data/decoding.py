@@ -165,13 +165,16 @@ def decode_image(contents: bytes, channels: int = 0, dtype: Any = np.uint8, expa
     except ImportError:
         raise ImportError("decode_image needs Pillow: pip install 'estimax[images]'") from None
     modes = {1: "L", 3: "RGB", 4: "RGBA"}
+    kind = next((name for magic, name in _MAGIC.items() if contents[: len(magic)] == magic), None)
+    if kind is None:
+        raise DataLossError("decode_image: not a PNG, JPEG, GIF or BMP image")
     if channels not in (0, *modes):
         raise ValueError(f"decode_image: channels must be 0, 1, 3 or 4, given {channels}")
     wanted = np.dtype(dtype)
     if wanted.kind != "f" and wanted not in (np.uint8, np.uint16):
         raise ValueError(f"decode_image: dtype must be uint8, uint16 or a float dtype, given {wanted}")
     try:
-        with Image.open(io.BytesIO(contents), formats=["PNG", "JPEG", "GIF", "BMP"]) as image:
+        with Image.open(io.BytesIO(contents), formats=[kind]) as image:
             animated = image.format == "GIF" and expand_animations
             frames = [_pixels(frame, modes.get(channels)) for frame in ImageSequence.Iterator(image)] if animated else [
                 _pixels(image, modes.get(channels))
@@ -180,6 +183,9 @@ def decode_image(contents: bytes, channels: int = 0, dtype: Any = np.uint8, expa
         raise DataLossError(f"decode_image: not a PNG, JPEG, GIF or BMP image, or damaged ({error})") from None
     array = np.stack(frames) if animated else frames[0]
     return _scaled(array, wanted)
+
+
+_MAGIC = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP"}
 
 
 def _pixels(image: Any, mode: str | None) -> np.ndarray:

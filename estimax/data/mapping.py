@@ -275,6 +275,49 @@ class FilterCursor(Cursor):
         self._below.close()
 
 
+class IgnoreErrorsNode(SameElementsNode):
+    """The elements that can be made; those whose functions fail are left out."""
+
+    name = "ignore_errors"
+
+    def __init__(self, source: Node, on_error: Callable[[Exception], None] | None):
+        super().__init__(source)
+        self.on_error = on_error
+
+    def cardinality(self) -> int:
+        return UNKNOWN
+
+    def open(self, context: Context) -> Cursor:
+        return IgnoreErrorsCursor(self, self.source.open(context.child()))
+
+
+class IgnoreErrorsCursor(Cursor):
+    """Goes on after an error; gives up when the source gives nothing but errors for long."""
+
+    def __init__(self, node: IgnoreErrorsNode, below: Cursor):
+        self._node, self._below = node, below
+
+    def next(self) -> Any:
+        for _ in range(100_000):
+            try:
+                return self._below.next()
+            except Exception as error:
+                if isinstance(error, StopIteration):
+                    raise
+                if self._node.on_error is not None:
+                    self._node.on_error(error)
+        raise InvalidDataError("ignore_errors: 100,000 errors in a row; the input can't be read at all")
+
+    def state(self) -> Any:
+        return self._below.state()
+
+    def restore(self, state: Any) -> None:
+        self._below.restore(state)
+
+    def close(self) -> None:
+        self._below.close()
+
+
 class TakeWhileNode(SameElementsNode):
     """The elements before the first for which a function is false."""
 

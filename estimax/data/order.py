@@ -40,10 +40,8 @@ class SliceNode(SameElementsNode):
         return self._size(self.source.cardinality())
 
     def _size(self, n: int) -> int:
-        if self.count == 0:
-            return 0
         if n == UNKNOWN:
-            return UNKNOWN
+            return UNKNOWN  # also for a count of 0, as in TensorFlow
         if n == INFINITE:
             return INFINITE if self.count is None else self.count
         rest = max(0, -(-(n - self.start) // self.step))

@@ -12,9 +12,10 @@ from estimax.data import element_file
 from estimax.data.cache import first_pass
 from estimax.data.errors import InvalidDataError
 from estimax.data.mapping import call, elements_of
-from estimax.data.node import Context, Cursor, Node
+from estimax.data.node import UNKNOWN, Context, Cursor, Node
 from estimax.data.order import SameElementsNode
 from estimax.data.records import FilesNode, RecordReader, TFRecordWriter
+from estimax.data.specs import merge, spec_of
 
 
 class KeptNode(SameElementsNode):
@@ -47,14 +48,15 @@ class KeptNode(SameElementsNode):
 
     def open(self, context: Context) -> Cursor:
         if self.shards() is None:
-            self._write(context)
+            self.write(context)
         paths = self.shards()
         if paths is None:
             raise InvalidDataError(f"{self.name}: {self.path} could not be written")
         node = self.arrange(paths) if self.arrange is not None else files_node(paths, self.compression)
         return DecodedCursor(node.open(context.for_functions().child()))
 
-    def _write(self, context: Context) -> None:
+    def write(self, context: Context) -> None:
+        """Writes all elements, complete or not at all."""
         os.makedirs(self.path, exist_ok=True)
         run = uuid.uuid4().hex[:12]  # two processes that start together write different files; one marker stays
         cursor = self.source.open(first_pass(context.for_functions()).child())
@@ -79,6 +81,30 @@ class KeptNode(SameElementsNode):
         with open(temporary, "w", encoding="utf8") as file:
             file.write("\n".join(f"{run}-{shard}.tfrecord" for shard in sorted(writers)))
         os.replace(temporary, os.path.join(self.path, "complete"))
+
+
+class LoadedNode(Node):
+    """Elements kept in a directory; their spec is that of the first ones."""
+
+    name = "load"
+
+    def __init__(self, kept: KeptNode):
+        self.kept = kept
+
+    def open(self, context: Context) -> Cursor:
+        return self.kept.open(context)
+
+    def spec(self) -> Any:
+        found = None
+        for element in self.probes(2):
+            spec = spec_of(element)
+            found = spec if found is None else merge(found, spec)
+        if found is None:
+            raise InvalidDataError(f"load: {self.kept.path} holds no element, so what they look like is not known")
+        return found
+
+    def cardinality(self) -> int:
+        return UNKNOWN
 
 
 def files_node(paths: list[str], compression: str) -> Node:

@@ -356,6 +356,14 @@ class Transformations(abc.ABC):
         """The elements for which a function returns true."""
         return self._then(mapping.FilterNode(self.node, predicate))
 
+    def ignore_errors(self, on_error: Callable[[Exception], None] | None = None) -> Dataset:
+        """The elements that can be made; those for which a function of an earlier step fails are left out.
+
+        Args:
+            on_error: called with each error, for example `errors.append`.
+        """
+        return self._then(mapping.IgnoreErrorsNode(self.node, on_error))
+
     def take_while(self, predicate: Callable[..., Any]) -> Dataset:
         """The elements before the first for which a function returns false."""
         return self._then(mapping.TakeWhileNode(self.node, predicate))

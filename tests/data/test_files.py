@@ -198,3 +198,21 @@ def test_downloads_are_checked_and_kept(tmp_path: Path, monkeypatch) -> None:  #
     assert catalog.contents(file) == source.read_bytes()
     source.unlink()
     assert catalog.contents(file) == b"a,b\r\n1,2\r\n"
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    Dataset.range(5).map(lambda x: {"x": x}).save(tmp_path / "d", "GZIP")
+    loaded = Dataset.load(tmp_path / "d", "GZIP")
+    assert [int(e["x"]) for e in loaded] == list(range(5))
+    assert loaded.element_spec["x"].dtype == "int64"
+    Dataset.range(2).save(tmp_path / "d")
+    assert [int(x) for x in Dataset.load(tmp_path / "d")] == [0, 1]
+    with pytest.raises(FileNotFoundError, match="no dataset that was saved"):
+        Dataset.load(tmp_path / "absent")
+
+
+def test_errors_can_be_left_out() -> None:
+    errors: list[Exception] = []
+    dataset = Dataset.range(5).map(lambda x: 6 // (x - 2) if int(x) != 2 else int("no")).ignore_errors(errors.append)
+    assert [int(x) for x in dataset] == [-3, -6, 6, 3]
+    assert len(errors) == 1

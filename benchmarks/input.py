@@ -1,0 +1,334 @@
+"""The input side: rows a second, each against the plain way to do the same in this process.
+
+Run `python benchmarks/input.py [--seconds 1.0] [--data FOLDER] [--stream-gb 0]`. TensorFlow is not needed; where it is installed
+in this environment, `--tensorflow` adds its numbers. Measured are:
+
+    parse      tf.Example records of 13 floats, 26 texts and an integer, to arrays, batches of 1024
+    records    TFRecord file to records, checksums checked
+    memory     shuffle and batch of 39 columns in memory, batches of 1024: numbers; 13 numbers and 26 texts
+    csv        the census columns from CSV to shuffled batches of 1024
+    images     28 x 28 PNG images in TFRecords to shuffled batches of 128
+    stream     a CSV file of some GB, streamed: rows a second and memory over the start
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+import platform
+import random
+import resource
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from estimax import data  # noqa: E402
+from estimax.data import wire  # noqa: E402
+
+CENSUS = (
+    "age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation", "relationship", "race", "sex",
+    "capital_gain", "capital_loss", "hours_per_week", "native_country", "income",
+)  # fmt: skip
+
+
+def machine() -> str:
+    """What this runs on."""
+    import pyarrow
+
+    cpu = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf8") as file:
+            cpu = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    versions = f"Python {platform.python_version()}, numpy {np.__version__}, pyarrow {pyarrow.__version__}"
+    native = "google-crc32c" if data.crc32c._native() else "array operations"
+    return f"{cpu}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {versions}; CRC by {native}"
+
+
+def speed(step: Callable[[], int], seconds: float, repeats: int = 5) -> tuple[float, float]:
+    """Rows a second of CPU time: the median of some runs, and their spread (largest less smallest, over the median)."""
+    step()
+    runs = []
+    for _ in range(repeats):
+        rows, start = 0, time.process_time()
+        while time.process_time() - start < seconds / repeats:
+            rows += step()
+        runs.append(rows / (time.process_time() - start))
+    middle = statistics.median(runs)
+    return middle, (max(runs) - min(runs)) / middle
+
+
+def show(name: str, ours: tuple[float, float], plain: tuple[float, float] | None = None, bar: str = "") -> None:
+    """One line of the result."""
+    line = f"{name:<44} {ours[0]:>12,.0f} rows/s  +-{ours[1] / 2:>4.0%}"
+    if plain is not None:
+        line += f"   plain way {plain[0]:>10,.0f}   x {ours[0] / plain[0]:.1f}"
+    print(line + (f"   {bar}" if bar else ""), flush=True)
+
+
+def batches(dataset: data.Dataset, columns: str = "numpy") -> Callable[[], int]:
+    """A step that draws one batch of an endless dataset."""
+    iterator = dataset.make_iterator(columns=columns)
+
+    def step() -> int:
+        batch = next(iterator)
+        features = batch[0] if isinstance(batch, tuple) else batch
+        return len(next(iter(features.values())) if isinstance(features, dict) else features)
+
+    return step
+
+
+# ---- tf.Example ----
+
+
+def criteo_like(count: int) -> list[bytes]:
+    """Records with 13 floats, 26 texts and an integer."""
+    source, out = random.Random(0), []
+    for i in range(count):
+        features: dict[str, Any] = {f"f{j}": [source.random()] for j in range(13)}
+        features |= {f"c{j}": [b"%08x" % source.getrandbits(32)] for j in range(26)}
+        out.append(data.Example({**features, "label": [i % 2]}).serialize())
+    return out
+
+
+def criteo_spec() -> dict[str, Any]:
+    """How they are read."""
+    spec: dict[str, Any] = {f"f{j}": data.FixedLenFeature([], "float32") for j in range(13)}
+    spec |= {f"c{j}": data.FixedLenFeature([], "string") for j in range(26)}
+    return {**spec, "label": data.FixedLenFeature([], "int64")}
+
+
+def parse(seconds: float) -> None:
+    """Batches of records to arrays."""
+    records, spec = criteo_like(1024), criteo_spec()
+
+    def plain() -> int:
+        decoded = [wire.example(record) for record in records[:128]]
+        for name in spec:
+            values = [d[name.encode()][1][0] for d in decoded]
+            np.array(values, object if name[0] == "c" else None)
+        return 128
+
+    reference = speed(plain, seconds)
+    show("parse_example, batches of 1024", speed(lambda: len(data.parse_example(records, spec)["label"]), seconds), reference)
+    one = iter(range(1 << 60))
+    show("parse_single_example", speed(lambda: len(data.parse_single_example(records[next(one) % 1024], spec)) // 40, seconds), reference)
+
+
+def plain_records(path: str) -> Iterator[bytes]:
+    """A TFRecord file read the obvious way, checksums not checked."""
+    with open(path, "rb") as file:
+        while header := file.read(12):
+            (length,) = struct.unpack_from("<Q", header)
+            yield file.read(length)
+            file.read(4)
+
+
+def records(seconds: float, folder: str) -> None:
+    """A file of records."""
+    path = os.path.join(folder, "criteo.tfrecord")
+    with data.TFRecordWriter(path) as writer:
+        for record in criteo_like(8192):
+            writer.write(record)
+    plain = speed(lambda: sum(1 for _ in plain_records(path)), seconds)
+    show("TFRecordDataset, batches of 1024", speed(lambda: sum(len(b) for b in data.TFRecordDataset(path).batch(1024)), seconds), plain)
+    parsed = data.TFRecordDataset(path).repeat().batch(1024).map(lambda r: data.parse_example(r, criteo_spec()))
+    show("TFRecordDataset, batch, parse_example", speed(batches(parsed), seconds))
+
+
+# ---- columns in memory ----
+
+
+def memory(seconds: float) -> None:
+    """Shuffled batches of columns."""
+    n, random_ = 1_000_000, np.random.default_rng(0)
+    numbers = {f"n{i}": random_.random(n, np.float32) for i in range(39)}
+    labels = random_.integers(0, 2, n)
+    order = random_.permutation(n)
+    at = iter(range(1 << 60))
+
+    def plain() -> int:
+        k = next(at) % (n // 1024)
+        rows = order[k * 1024 : (k + 1) * 1024]
+        return len({name: column[rows] for name, column in numbers.items()}["n0"])
+
+    reference = speed(plain, seconds)
+    dataset = data.Dataset.from_tensor_slices((numbers, labels)).shuffle(n).repeat().batch(1024)
+    show("shuffle, batch: 39 numbers", speed(batches(dataset), seconds), reference, "bar 1,500,000")
+    names = np.array([f"value {i}" for i in range(1000)], object)
+    mixed = {f"n{i}": numbers[f"n{i}"] for i in range(13)} | {f"s{i}": names[random_.integers(0, 1000, n)] for i in range(26)}
+    dataset = data.Dataset.from_tensor_slices((mixed, labels)).shuffle(n).repeat().batch(1024)
+    show("  13 numbers, 26 texts, encoded", speed(batches(dataset, "arrow"), seconds), reference, "bar 1,500,000")
+    show("  13 numbers, 26 texts, as objects", speed(batches(dataset), seconds), reference)
+    small = data.Dataset.from_tensor_slices((numbers, labels)).shuffle(10_000).repeat().batch(1024)
+    show("shuffle(10000), batch: 39 numbers", speed(batches(small), seconds), reference)
+
+
+# ---- files ----
+
+
+def census_file(folder: str, given: str | None) -> str:
+    """A file like `adult.data`."""
+    if given is not None:
+        for path in (Path(given) / "census" / "adult.data", Path(given) / "adult.data"):
+            if path.exists():
+                return str(path)
+    path, source = Path(folder) / "adult.data", random.Random(0)
+    with open(path, "w", encoding="utf8") as file:
+        for _ in range(32_561):
+            words = [f"word-{source.randrange(16)}" for _ in range(8)]
+            n = [str(source.randrange(99)) for _ in range(6)]
+            row = [n[0], words[0], n[1], words[1], n[2], *words[2:7], n[3], n[4], n[5], words[7], "<=50K"]
+            file.write(", ".join(row) + "\n")
+    return str(path)
+
+
+def read_csv(seconds: float, folder: str, given: str | None) -> None:
+    """The census columns from CSV."""
+    path = census_file(folder, given)
+
+    def plain() -> int:
+        with open(path, encoding="utf8") as file:
+            rows = [row for row in csv.reader(file, skipinitialspace=True) if row]
+        columns = dict(zip(CENSUS, zip(*rows)))
+        for name in ("age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week"):
+            np.array(columns[name], np.int32)
+        return len(rows)
+
+    reference = speed(plain, seconds)
+
+    def ours(columns: str, limit: int) -> Callable[[], int]:
+        def step() -> int:
+            data.csv.IN_MEMORY_BYTES, before = limit, data.csv.IN_MEMORY_BYTES
+            dataset = data.make_csv_dataset(
+                path, 1024, column_names=CENSUS, header=False, label_name="income", num_epochs=1, prefetch_buffer_size=0, trim=True
+            )
+            rows = sum(len(labels) for _, labels in dataset.make_iterator(columns=columns))
+            data.csv.IN_MEMORY_BYTES = before
+            return rows
+
+        return step
+
+    show("make_csv_dataset: census, encoded", speed(ours("arrow", 1 << 26), seconds), reference)
+    show("  streamed", speed(ours("arrow", 0), seconds), reference)
+
+
+def images(seconds: float, folder: str) -> None:
+    """PNG images in records."""
+    from PIL import Image
+
+    path, source = os.path.join(folder, "images.tfrecord"), np.random.default_rng(0)
+    with data.TFRecordWriter(path) as writer:
+        for i in range(2000):
+            file = io.BytesIO()
+            shape = np.zeros((28, 28), np.uint8)
+            shape[4:24, 6:22] = source.integers(0, 256, (20, 16))
+            Image.fromarray(shape).save(file, "PNG")
+            writer.write(data.Example({"image": file.getvalue(), "label": [i % 10]}).serialize())
+    spec = {"image": data.FixedLenFeature([], "string"), "label": data.FixedLenFeature([], "int64")}
+
+    def decode(serialized: bytes) -> tuple[np.ndarray, np.int64]:
+        parsed = data.parse_single_example(serialized, spec)
+        return data.decode_png(parsed["image"], channels=1), parsed["label"]
+
+    def plain() -> int:
+        out = []
+        for record in plain_records(path):
+            found = wire.example(record)
+            out.append(np.asarray(Image.open(io.BytesIO(found[b"image"][1][0]))))
+        return len(np.stack(out))
+
+    dataset = data.TFRecordDataset(path).shuffle(2000).repeat().map(decode).batch(128)
+    show("PNG in TFRecords, batches of 128", speed(batches(dataset), seconds), speed(plain, seconds))
+
+
+def stream(gigabytes: float, folder: str) -> None:
+    """A large CSV file, with a shuffle buffer, in a process of its own."""
+    path = os.path.join(folder, "large.csv")
+    block = (",".join(f"{i}.25" for i in range(20)) + ",some text,other\n") * 100_000
+    with open(path, "w", encoding="utf8") as file:
+        file.write(",".join(f"c{i}" for i in range(22)) + "\n")
+        while file.tell() < gigabytes * (1 << 30):
+            file.write(block)
+    out = subprocess.run([sys.executable, __file__, "--stream-file", path], capture_output=True, text=True, check=True).stdout
+    print(out, end="")
+    os.remove(path)
+
+
+def stream_file(path: str) -> None:
+    """Reads a file once and prints what it took."""
+    first = data.make_csv_dataset(path, 1024, num_epochs=1, shuffle_buffer_size=10_000).make_iterator(columns="arrow")
+    rows = len(next(first)["c0"])  # what the libraries need is loaded now
+    start_bytes, peak, start = _resident(), 0, time.perf_counter()
+    for i, batch in enumerate(first):
+        rows += len(batch["c0"])
+        if i % 100 == 0:
+            peak = max(peak, _resident())
+    seconds, size = time.perf_counter() - start, os.path.getsize(path) / (1 << 30)
+    print(
+        f"stream of {size:.1f} GB of CSV: {rows / seconds:,.0f} rows/s, {size / seconds * 1024:.0f} MB/s; "
+        f"{(peak - start_bytes) / (1 << 20):.0f} MB over the start   bar 300"
+    )
+
+
+def _resident() -> int:
+    with open("/proc/self/statm", encoding="utf8") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def tensorflow_numbers(seconds: float, folder: str) -> None:
+    """The same with TensorFlow, where it is installed."""
+    import tensorflow as tf
+
+    spec: dict[str, Any] = {f"f{j}": tf.io.FixedLenFeature([], tf.float32) for j in range(13)}
+    spec |= {f"c{j}": tf.io.FixedLenFeature([], tf.string) for j in range(26)}
+    spec["label"] = tf.io.FixedLenFeature([], tf.int64)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 1
+    path = os.path.join(folder, "criteo.tfrecord")
+    dataset = tf.data.TFRecordDataset(path).repeat().batch(1024).map(lambda r: tf.io.parse_example(r, spec)).with_options(options)
+    iterator = iter(dataset)
+    show(f"TensorFlow {tf.__version__}: TFRecord, batch, parse", speed(lambda: len(next(iterator)["label"]), seconds))
+
+
+def main() -> None:
+    """Prints one line for each measurement."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--seconds", type=float, default=1.0, help="for each measurement")
+    arguments.add_argument("--data", help="a folder with census/adult.data; made up otherwise")
+    arguments.add_argument("--stream-gb", type=float, default=0.0, help="size of the streamed file")
+    arguments.add_argument("--tensorflow", action="store_true", help="measure TensorFlow too")
+    arguments.add_argument("--stream-file", help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.stream_file:
+        stream_file(given.stream_file)
+        return
+    print(machine())
+    print("rows a second of CPU time, median of 5 runs and half their spread")
+    with tempfile.TemporaryDirectory() as folder:
+        parse(given.seconds)
+        records(given.seconds, folder)
+        memory(given.seconds)
+        read_csv(given.seconds, folder, given.data)
+        images(given.seconds, folder)
+        if given.stream_gb:
+            stream(given.stream_gb, folder)
+        if given.tensorflow:
+            tensorflow_numbers(given.seconds, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -153,7 +153,9 @@ def _plain_index(key: Any) -> Any:
     found: list[KerasTensor] = []
     map_symbolic(lambda t: found.append(t), key)
     if found:
-        raise TypeError("A symbolic tensor can't be an index. Put the look-up into a layer: layers.Lambda(lambda x: x[0][x[1]])([x, i]).")
+        raise TypeError(
+            "A symbolic tensor can't be an index. Put the look-up into a layer: layers.Lambda(lambda x: x[0][x[1]])([x, i])."
+        )
     return key
 
 
@@ -178,8 +180,8 @@ def _install() -> None:
         setattr(KerasTensor, f"__{method}__", lambda self, other, name=name: operate(name, self, other))
     for method, name in _UNARY.items():
         setattr(KerasTensor, f"__{method}__", lambda self, name=name: operate(name, self))
-    KerasTensor.__getitem__ = lambda self, key: operate("GetItem", self, _plain_index(key))  # type: ignore[attr-defined]
-    KerasTensor.__iter__ = _refuse_iteration  # type: ignore[attr-defined]
+    setattr(KerasTensor, "__getitem__", lambda self, key: operate("GetItem", self, _plain_index(key)))  # noqa: B010
+    setattr(KerasTensor, "__iter__", _refuse_iteration)  # noqa: B010
 
 
 _install()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 import jax
@@ -67,20 +67,28 @@ def make_source(
         TypeError: if nothing is known of the data's type.
     """
     if x is None:
-        raise ValueError(f"{what}: x: given None, expected arrays, a dict, a table, a Dataset, a generator or an iterable of batches.")
+        raise ValueError(
+            f"{what}: x: given None, expected arrays, a dict, a table, a Dataset, a generator or an iterable of batches."
+        )
     if is_in_memory(x):
         if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
             raise ValueError(f"{what}: batch_size: given {batch_size!r}, expected a positive integer.")
         if class_weight is not None:
             if sample_weight is not None:
-                raise ValueError(f"{what}: given both class_weight and sample_weight, expected one of them. Multiply them into sample_weight.")
+                raise ValueError(
+                    f"{what}: given both class_weight and sample_weight, expected one of them. Multiply them into sample_weight."
+                )
             sample_weight = class_weights(class_weight, y, what)
         return _array_source(x, y, sample_weight, int(batch_size or 32), bool(shuffle), seed, what)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
-            raise ValueError(f"{what}: {name}: given with x of type {type(x).__name__}, which yields it itself, as (x, y, sample_weight). Leave it out.")
+            raise ValueError(
+                f"{what}: {name}: given with x of type {type(x).__name__}, which yields it itself, as (x, y, sample_weight). Leave it out."
+            )
     if batch_size is not None:
-        raise ValueError(f"{what}: batch_size: given with x of type {type(x).__name__}, which makes its own batches. Leave it out.")
+        raise ValueError(
+            f"{what}: batch_size: given with x of type {type(x).__name__}, which makes its own batches. Leave it out."
+        )
     source = _stream_source(x, seed, what)
     if class_weight is not None:
         inner = source._make
@@ -96,7 +104,12 @@ def is_in_memory(x: Any) -> bool:
         return False  # a list of (x, y) batches
     if isinstance(x, (list, tuple)):
         return len(x) > 0 and all(is_in_memory(v) or isinstance(v, (int, float, bool, str, bytes)) for v in x)
-    return hasattr(x, "shape") and type(x).__module__.split(".")[0] in _IN_MEMORY or isinstance(x, (np.ndarray, jax.Array)) or _is_table(x)
+    return (
+        hasattr(x, "shape")
+        and type(x).__module__.split(".")[0] in _IN_MEMORY
+        or isinstance(x, (np.ndarray, jax.Array))
+        or _is_table(x)
+    )
 
 
 def _is_table(x: Any) -> bool:
@@ -133,6 +146,23 @@ def columns_of(x: Any) -> Any:
     return np.asarray(x)
 
 
+def narrowed(tree: Any) -> Any:
+    """64-bit numbers as the 32-bit ones that go to the device, once instead of batch by batch; too large ones stay as they are."""
+    if jax.config.jax_enable_x64 or tree is None:  # type: ignore[attr-defined]
+        return tree
+    if isinstance(tree, dict):
+        return {k: narrowed(v) for k, v in tree.items()}
+    if isinstance(tree, list):
+        return [narrowed(v) for v in tree]
+    if not isinstance(tree, np.ndarray) or tree.size == 0:
+        return tree
+    if tree.dtype == np.float64:
+        return tree.astype(np.float32)
+    if tree.dtype in (np.int64, np.uint64, np.uint32) and tree.max() <= 2**31 - 1 and tree.min() >= -(2**31):
+        return tree.astype(np.int32)
+    return tree
+
+
 _ARROW_NUMBERS = frozenset(("float", "double", "halffloat", *(f"{u}int{b}" for u in ("", "u") for b in (8, 16, 32, 64))))
 
 
@@ -160,7 +190,9 @@ def rows_in(parts: Any, what: str) -> int:
                 raise InputDataError(f"{what}: {leaf_name}: given a single value, expected an array with one entry a row.")
             sizes[leaf_name] = shape[0] if shape is not None else len(leaf)
     if len(set(sizes.values())) > 1:
-        raise InputDataError(f"{what}: all arrays must have equally many rows; given {', '.join(f'{k}: {n}' for k, n in sizes.items())}.")
+        raise InputDataError(
+            f"{what}: all arrays must have equally many rows; given {', '.join(f'{k}: {n}' for k, n in sizes.items())}."
+        )
     rows = next(iter(sizes.values()), 0)
     if rows == 0:
         raise InputDataError(f"{what}: the data have no rows.")
@@ -183,7 +215,7 @@ def take_rows(tree: Any, index: Any) -> Any:
 
 
 def _array_source(x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool, seed: int, what: str) -> Source:
-    parts = tuple(columns_of(v) for v in (x, y, weight))
+    parts = tuple(narrowed(columns_of(v)) for v in (x, y, weight))
     rows = rows_in(parts, what)
 
     def one_pass(epoch: int) -> Iterator[Any]:
@@ -206,9 +238,13 @@ def _stream_source(x: Any, seed: int, what: str) -> Source:
         stream = as_batches(x, what=what)
         return Source(lambda epoch: stream, None, is_single=True)
     if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not hasattr(x, "__iter__"):
-        return Source(lambda epoch: as_batches((x[i] for i in range(len(x))), what=what), len(x), on_epoch_end=getattr(x, "on_epoch_end", None))
+        return Source(
+            lambda epoch: as_batches((x[i] for i in range(len(x))), what=what),
+            len(x),
+            on_epoch_end=getattr(x, "on_epoch_end", None),
+        )
     if isinstance(x, Iterable):
-        steps = len(x) if hasattr(x, "__len__") else None
+        steps = len(x) if isinstance(x, Sized) else None
         return Source(lambda epoch: as_batches(iter(x), what=what), steps)
     raise TypeError(
         f"{what}: x: given {type(x).__name__}, expected arrays, a dict of arrays, a table, a Dataset, a generator or an iterable of batches."
@@ -244,7 +280,9 @@ def class_weights(weights: Mapping[int, float], y: Any, what: str) -> np.ndarray
 def _weighted(batch: Any, weights: Mapping[int, float], what: str) -> Any:
     x, y, *rest = batch
     if rest and rest[0] is not None:
-        raise ValueError(f"{what}: class_weight: the data yield sample weights already. Multiply them, and leave class_weight out.")
+        raise ValueError(
+            f"{what}: class_weight: the data yield sample weights already. Multiply them, and leave class_weight out."
+        )
     return x, y, class_weights(weights, y, what)
 
 
@@ -257,7 +295,9 @@ def split_off(x: Any, y: Any, weight: Any, share: float) -> tuple[tuple, tuple]:
     if not 0 < share < 1:
         raise ValueError(f"fit: validation_split: given {share!r}, expected a share between 0 and 1.")
     if not is_in_memory(x):
-        raise ValueError(f"fit: validation_split: x of type {type(x).__name__} can't be split, expected arrays. Give validation_data.")
+        raise ValueError(
+            f"fit: validation_split: x of type {type(x).__name__} can't be split, expected arrays. Give validation_data."
+        )
     parts = tuple(columns_of(v) for v in (x, y, weight))
     rows = rows_in(parts, "fit")
     at = int(np.floor(rows * (1.0 - share)))

@@ -51,7 +51,9 @@ class CallbackList(Hook):
         self._due = 0
         self._run: Any = None
         # Callbacks that name their steps themselves are hooks of the engine on their own.
-        self.step_hooks = [c for c in self.callbacks if _overrides(c, ("next_step", "before_run", "after_run", "after_create_session"))]
+        self.step_hooks = [
+            c for c in self.callbacks if _overrides(c, ("next_step", "before_run", "after_run", "after_create_session"))
+        ]
         self._train_hooks = [c for c in self.callbacks if _overrides(c, _TRAIN)]
         self.sees_test_batches = any(_overrides(c, _TEST) for c in self.callbacks)
 

@@ -37,8 +37,12 @@ def clone_model(
     """
     if not isinstance(model, (Sequential, Functional)):
         if clone_function is not None:
-            raise ValueError(f"clone_model: {type(model).__name__} is subclassed, so clone_function can't be applied. Leave it out.")
-        return type(model).from_config(model.get_config(), custom_objects=custom_objects)
+            raise ValueError(
+                f"clone_model: {type(model).__name__} is subclassed, so clone_function can't be applied. Leave it out."
+            )
+        again = type(model).from_config(model.get_config(), custom_objects=custom_objects)
+        assert isinstance(again, Model)
+        return again
 
     def clone(layer: Layer) -> Layer:
         if clone_function is not None and not isinstance(layer, InputLayer):
@@ -46,9 +50,11 @@ def clone_model(
         return type(layer).from_config(layer.get_config(), custom_objects=custom_objects)
 
     if isinstance(model, Sequential):
-        copy = Sequential([clone(x) for x in model._stack], name=model.name)
+        copy: Model = Sequential([clone(x) for x in model._stack], name=model.name)
     else:
-        copy = GraphReader(model.get_config(), custom_objects, layers={x.name: clone(x) for x in model.operations}).model(Functional)
+        copy = GraphReader(model.get_config(), custom_objects, layers={x.name: clone(x) for x in model.operations}).model(
+            Functional
+        )
     if not model._trainable:
         copy._trainable = False
     return copy

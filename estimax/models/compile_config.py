@@ -43,7 +43,16 @@ def compile_arguments(config: Mapping[str, Any], custom_objects: Mapping[str, An
     read = {"optimizer": optimizers.deserialize, "loss": losses.deserialize, "metrics": metrics.deserialize}
     read["weighted_metrics"] = read["metrics"]
     arguments = {}
-    for key in ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile"):
+    for key in (
+        "optimizer",
+        "loss",
+        "loss_weights",
+        "metrics",
+        "weighted_metrics",
+        "run_eagerly",
+        "steps_per_execution",
+        "jit_compile",
+    ):
         if key in config:
             arguments[key] = _decode(config[key], read.get(key), custom_objects or {})
     if arguments.get("jit_compile") is False and not arguments.get("run_eagerly"):

@@ -93,7 +93,9 @@ class CompiledLosses:
             if loss is None:
                 continue
             if isinstance(labels[i], HostValue):
-                raise ValueError(f"y: the labels of output {self.names[i]!r} are strings, expected numbers. Encode them with StringLookup.")
+                raise ValueError(
+                    f"y: the labels of output {self.names[i]!r} are strings, expected numbers. Encode them with StringLookup."
+                )
             mask = None if frame is None else frame.mask_of(flat[i])
             value = loss(labels[i], flat[i], sample_weight=weights[i], mask=mask)
             if jnp.ndim(value) != 0:
@@ -136,7 +138,7 @@ class CompiledMetrics:
                 for m in wanted:
                     if labels[i] is None:
                         raise ValueError(f"{argument}: output {names[i]!r} has metrics but no labels. Give y for it.")
-                    metric = metrics.resolve(m, labels[i].shape, flat[i].shape)
+                    metric: Any = metrics.resolve(m, labels[i].shape, flat[i].shape)
                     if isinstance(m, str):
                         metric.name = m
                     metric.build(*_zeros(labels[i], flat[i]))
@@ -230,7 +232,8 @@ def match(given: Any, y_pred: Any, output_names: Sequence[str] | None, argument:
             value = None
             for key in (name, layer_name):
                 if key in given:
-                    value, _ = given[key], used.add(key)
+                    value = given[key]
+                    used.add(key)
                     break
             else:
                 if len(path) > 1 and path[0] in given:
@@ -251,10 +254,14 @@ def match(given: Any, y_pred: Any, output_names: Sequence[str] | None, argument:
         nested = [v for _, v in flat_outputs(given)]
         if len(nested) == count:
             return nested
-        raise ValueError(f"{argument}: given {len(given)} parts, expected {count}, one for each output {names}. A dict by output name works too.")
+        raise ValueError(
+            f"{argument}: given {len(given)} parts, expected {count}, one for each output {names}. A dict by output name works too."
+        )
     if count == 1:
         return [given]
-    raise ValueError(f"{argument}: given one {type(given).__name__} for {count} outputs {names}. Give a list or dict with one for each.")
+    raise ValueError(
+        f"{argument}: given one {type(given).__name__} for {count} outputs {names}. Give a list or dict with one for each."
+    )
 
 
 def weights_of(sample_weight: Any, y_pred: Any, output_names: Sequence[str] | None) -> list[Any]:

@@ -94,7 +94,12 @@ def _encode(graph: MaskedGraph, value: Any) -> Any:
         return [_encode(graph, v) for v in value]
     if isinstance(value, slice):
         start, stop, step = (_encode(graph, v) for v in (value.start, value.stop, value.step))
-        return {"class_name": "__slice__", "module": "builtins", "config": {"start": start, "stop": stop, "step": step}, "registered_name": "slice"}
+        return {
+            "class_name": "__slice__",
+            "module": "builtins",
+            "config": {"start": start, "stop": stop, "step": step},
+            "registered_name": "slice",
+        }
     if value is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(value, (np.ndarray, jax.Array)):
@@ -126,7 +131,9 @@ class GraphReader:
             if layer is None:
                 layer = deserialize({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")}, self.custom_objects)
             if not isinstance(layer, Layer):
-                raise ValueError(f"Functional.from_config: {entry.get('class_name')!r} is not a layer, but stands among the layers.")
+                raise ValueError(
+                    f"Functional.from_config: {entry.get('class_name')!r} is not a layer, but stands among the layers."
+                )
             self.layers[entry["name"]] = layer
             self.first_call[entry["name"]] = 0 if isinstance(layer, InputLayer) else len(layer.nodes)
             waiting += [(layer, call) for call in entry.get("inbound_nodes", [])]
@@ -134,7 +141,9 @@ class GraphReader:
             left = [(layer, call) for layer, call in waiting if not self._try(layer, call)]
             if len(left) == len(waiting):
                 names = sorted({layer.name for layer, _ in left})
-                raise ValueError(f"Functional.from_config: the calls of layers {names} need each other, or tensors that no layer gives.")
+                raise ValueError(
+                    f"Functional.from_config: the calls of layers {names} need each other, or tensors that no layer gives."
+                )
             waiting = left
         inputs, outputs = self._tensors(self.config["input_layers"]), self._tensors(self.config["output_layers"])
         model = cls(inputs, outputs, name=self.config.get("name"))
@@ -145,12 +154,16 @@ class GraphReader:
     def _try(self, layer: Layer, call: Any) -> bool:
         """Makes a call if its arguments exist."""
         if not isinstance(call, dict) or "args" not in call:
-            raise ValueError("Functional.from_config: given calls in the form of Keras 2, expected that of Keras 3. Load and save it in Keras 3.")
+            raise ValueError(
+                "Functional.from_config: given calls in the form of Keras 2, expected that of Keras 3. Load and save it in Keras 3."
+            )
         try:
             args, kwargs = self._decode(call["args"]), self._decode(call.get("kwargs", {}))
         except _NotYet:
             return False
-        kwargs = {k: v for k, v in kwargs.items() if not (k == "mask" and not any(isinstance(t, KerasTensor) for t in flat_tensors(v)))}
+        kwargs = {
+            k: v for k, v in kwargs.items() if not (k == "mask" and not any(isinstance(t, KerasTensor) for t in flat_tensors(v)))
+        }
         layer(*args, **kwargs)
         return True
 
@@ -172,7 +185,9 @@ class GraphReader:
             try:
                 return self._tensor(name, node, index)
             except _NotYet:
-                raise ValueError(f"Functional.from_config: layer {name!r} has no call {node}, which the model's inputs or outputs name.") from None
+                raise ValueError(
+                    f"Functional.from_config: layer {name!r} has no call {node}, which the model's inputs or outputs name."
+                ) from None
         if isinstance(tree, dict):
             return {k: self._tensors(v) for k, v in tree.items()}
         return [self._tensors(v) for v in tree]
@@ -182,7 +197,7 @@ class GraphReader:
             return [self._decode(v) for v in value]
         if not isinstance(value, dict):
             return value
-        name, config = value.get("class_name"), value.get("config")
+        name, config = value.get("class_name"), value.get("config", {})
         if name == "__keras_tensor__":
             return self._tensor(*config["keras_history"])
         if name == "__slice__":
@@ -198,4 +213,3 @@ class GraphReader:
 
 class _NotYet(Exception):
     """A call refers to a tensor that is not made yet."""
-

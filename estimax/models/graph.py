@@ -63,7 +63,9 @@ class Graph:
         ]
         self._outputs = [symbolic_leaves(n.outputs) for n in self._steps]
 
-    def run(self, values: dict[int, Any], call: Callable[..., Any] = lambda layer, *args, **kwargs: layer(*args, **kwargs)) -> Any:
+    def run(
+        self, values: dict[int, Any], call: Callable[..., Any] = lambda layer, *args, **kwargs: layer(*args, **kwargs)
+    ) -> Any:
         """Calls the layers in order.
 
         Args:
@@ -198,5 +200,7 @@ def make_names_unique(layers: Iterable[Layer]) -> None:
             if layer.name in taken or layer.name in names:
                 rename(layer, first_free(layer.name, taken | names | {other.name for other in layers}))
         elif layer.name in taken:
-            raise ValueError(f"Model: two layers are named {layer.name!r}, expected different names. Pass another name= to one of them.")
+            raise ValueError(
+                f"Model: two layers are named {layer.name!r}, expected different names. Pass another name= to one of them."
+            )
         taken.add(layer.name)

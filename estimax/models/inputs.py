@@ -84,7 +84,9 @@ def _fit(model: Any, tensor: KerasTensor, x: Any) -> Any:
     optional = getattr(tensor.node.layer, "optional", False) if tensor.node is not None else False
     if x is None:
         if not optional:
-            raise InputDataError(f'Model "{model.name}": input {tensor.name!r} is None, expected an array. Only Input(optional=True) may be None.')
+            raise InputDataError(
+                f'Model "{model.name}": input {tensor.name!r} is None, expected an array. Only Input(optional=True) may be None.'
+            )
         return None
     if isinstance(x, (HostValue, KerasTensor)) or is_host_array(x) or tensor.dtype == "string":
         return x

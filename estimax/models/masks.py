@@ -94,19 +94,23 @@ class MaskedGraph:
         if not outputs:
             return
         layer, kind = node.layer, type(node.layer).__name__
-        first = node.args[0] if node.args else None
+        first: Any = node.args[0] if node.args else None
         given = kwargs["mask"] if kwargs.get("mask") is not None else self._mask_tree(first)
         mask: Any = None
         if kind == "Embedding":
             mask = self._make("NotEqual", first, 0, shape=first.shape) if getattr(layer, "mask_zero", False) else None
         elif kind == "Masking":
             unequal = self._make("NotEqual", first, layer.mask_value, shape=first.shape)
-            mask = self._make("Any", unequal, shape=first.shape[:-1], axis=[-1])
+            mask = self._make("Any", unequal, shape=first.shape[:-1], axis=-1, keepdims=False)
+        elif kind == "Concatenate" and isinstance(given, list):
+            mask = self._joined(layer, first, given)
+        elif kind in ("Attention", "AdditiveAttention"):
+            mask = given[0] if isinstance(given, list) else None
         elif kind in _MERGES and isinstance(given, list):
             mask = self._merged(given)
         elif kind in _RECURRENT:
             mask = given if getattr(layer, "return_sequences", False) else None
-        elif layer.supports_masking and type(layer).compute_mask is Layer.compute_mask:
+        elif kind == "TimeDistributed" or (layer.supports_masking and type(layer).compute_mask is Layer.compute_mask):
             mask = given
         elif kind == "MultiHeadAttention":
             mask = self._masks.get(id(first))
@@ -121,6 +125,24 @@ class MaskedGraph:
         for m in masks[1:]:
             result = self._make("LogicalOr", result, m, shape=result.shape)  # type: ignore[union-attr]
         return result
+
+    def _joined(self, layer: Any, inputs: Any, masks: list[KerasTensor | None]) -> KerasTensor | None:
+        """Masks of concatenated inputs: an input without one counts whole."""
+        if all(m is None for m in masks):
+            return None
+        parts = []
+        for x, m in zip(inputs, masks):
+            if m is None:
+                parts.append(self._make("OnesLike", x, shape=x.shape, dtype="bool"))
+            elif len(m.shape) < len(x.shape):
+                wide = self._make("ExpandDims", m, shape=(*m.shape, 1), axis=-1)
+                parts.append(
+                    self._make("LogicalOr", wide, self._make("ZerosLike", x, shape=x.shape, dtype="bool"), shape=x.shape)
+                )
+            else:
+                parts.append(m)
+        whole = self._make("Concatenate", parts, shape=inputs[0].shape, axis=layer.axis)
+        return self._make("Any", whole, shape=whole.shape[:-1], axis=-1, keepdims=False)
 
 
 _MERGES = frozenset(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"))

@@ -180,7 +180,9 @@ class Model(Trainer, Layer):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs of a functional model; implement it in a subclass."""
         if self._graph is None:
-            raise TypeError(f"{type(self).__name__} does not implement call(inputs). Implement it, or give Model(inputs, outputs).")
+            raise TypeError(
+                f"{type(self).__name__} does not implement call(inputs). Implement it, or give Model(inputs, outputs)."
+            )
         return self._run_graph(self._graph, inputs, mask)
 
     def _run_graph(self, graph: Graph, inputs: Any, mask: Any) -> Any:

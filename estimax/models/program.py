@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from estimax.core import HostContext, HostValue, TrainState
 from estimax.core.errors import TracerLeakError
@@ -26,8 +27,18 @@ class ModelProgram(Program):
     def __init__(self, model: Any, *, seed: int = 0):
         super().__init__(model.make_forward(), layer=model, metric_variables=lambda: model.metric_variables, seed=seed)
         self.model = model
+        self._by_kind: tuple[list[tuple[str, Any]], list[tuple[str, Any]]] | None = None
+
+    def weights_by_kind(self) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
+        """Path and variable of the trained weights, and of the others; found once, since a prediction of one row must be quick."""
+        if self._by_kind is None:
+            kinds, bound = self._kinds(), self.bound()
+            found = tuple([(p, v) for p, v in bound.items() if kinds[p] == kind] for kind in ("params", "state"))
+            self._by_kind = found[0], found[1]
+        return self._by_kind
 
     def _abstract(self, mode: str, raw: Mapping[str, Any], structure: Any, state: TrainState | None) -> Plan:
+        self._by_kind = None
         self._build(mode, raw, structure)
         plan = self._until_built(lambda: super(ModelProgram, self)._abstract(mode, raw, structure, state))
         starts = self.model.initial_metric_values()
@@ -45,7 +56,9 @@ class ModelProgram(Program):
             except TracerLeakError:
                 if len(self.bound()) == before:
                     raise
-        raise ValueError(f'Model "{self.model.name}": its layers make new variables at every call. Make them in build or __init__.')
+        raise ValueError(
+            f'Model "{self.model.name}": its layers make new variables at every call. Make them in build or __init__.'
+        )
 
     def _build(self, mode: str, raw: Mapping[str, Any], structure: Any) -> None:
         """Builds layers, losses and metrics by tracing the model, without computing."""
@@ -81,7 +94,7 @@ class ModelProgram(Program):
                 states[str(i)] = jax.jit(op.optimizer.init)(mine)
             else:
                 wanted = jax.eval_shape(op.optimizer.init, mine)
-                same = jax.tree.structure(wanted) == jax.tree.structure(old) and _shapes(wanted) == _shapes(old)
+                same = _form(wanted) == _form(old) and _shapes(wanted) == _shapes(old)
                 states[str(i)] = jax.tree.map(jnp.array, old) if same else _merged(op.optimizer.init(mine), old)
             # jit sorts the keys of a dict; the optimizer's variables are listed in the order of the model's.
             op.optimizer.variable_paths = list(mine)
@@ -90,6 +103,10 @@ class ModelProgram(Program):
 
 def _spec(x: Any) -> Any:
     return x if isinstance(x, HostValue) else jax.ShapeDtypeStruct(x.shape, x.dtype)
+
+
+def _form(tree: Any) -> Any:
+    return jax.tree.structure(tree)
 
 
 def _shapes(tree: Any) -> list[tuple]:
@@ -116,7 +133,7 @@ class ModelRun(Run):
 
     def __init__(self, program: ModelProgram, hooks: Sequence[Hook] = (), *, group: int | str = "auto"):
         super().__init__(program, None, hooks, group=group, on_state=self._continue)
-        self.model = program.model
+        self.model_program, self.model = program, program.model
         self.step = self.model.steps_done
         self._shown: dict[int, Any] = {}
 
@@ -138,6 +155,10 @@ class ModelRun(Run):
             self._take_assigned()
         super()._ensure_state(raw, structure)
 
+    def _values(self, raw: Mapping[str, Any], structure: Any) -> tuple[dict, dict, Any]:
+        params, others = self.model_program.weights_by_kind()
+        return {p: v.value for p, v in params}, {p: v.value for p, v in others}, np.int32(self.step)
+
     def attach(self) -> None:
         """Also points the optimizers at their states."""
         super().attach()
@@ -154,8 +175,10 @@ class ModelRun(Run):
             given, shown = op.optimizer.state, self._shown.get(i)
             if given is shown:
                 continue
-            if jax.tree.structure(given) != jax.tree.structure(shown):
-                raise ValueError(f"optimizer {op.optimizer.name!r}: its state was replaced by one of another form while training.")
+            if _form(given) != _form(shown):
+                raise ValueError(
+                    f"optimizer {op.optimizer.name!r}: its state was replaced by one of another form while training."
+                )
             state = jax.tree.map(lambda a, b: b if a is b else jnp.array(a, b.dtype), given, shown)
             self.state = self.state.replace(opt_state={**self.state.opt_state, str(i): state})
 

@@ -75,7 +75,9 @@ class Sequential(Model):
         if not self._stack and layer._input_shape_given is not None and not isinstance(layer, InputLayer):
             self._stack.append(InputLayer(batch_shape=layer._input_shape_given, dtype=layer.compute_dtype))
         if isinstance(layer, InputLayer) and self._stack:
-            raise ValueError(f'Sequential "{self.name}": an Input can only be the first layer; it is given as layer {len(self._stack)}.')
+            raise ValueError(
+                f'Sequential "{self.name}": an Input can only be the first layer; it is given as layer {len(self._stack)}.'
+            )
         if all(layer is not x for x in self._stack):
             taken = {x.name for x in self._stack}
             if layer.name in taken and not layer.auto_named:
@@ -128,7 +130,9 @@ class Sequential(Model):
         shape = tuple(None if d is None else int(d) for d in input_shape)
         if isinstance(self._stack[0], InputLayer):
             expected = self._stack[0].batch_shape
-            if len(expected) != len(shape) or any(e is not None and d is not None and e != d for e, d in zip(expected[1:], shape[1:])):
+            if len(expected) != len(shape) or any(
+                e is not None and d is not None and e != d for e, d in zip(expected[1:], shape[1:])
+            ):
                 raise ValueError(f'Sequential "{self.name}": given input shape {shape}, but its Input has shape {expected}.')
         else:
             self._stack.insert(0, InputLayer(batch_shape=shape, dtype=self._stack[0].compute_dtype))
@@ -179,7 +183,9 @@ class Sequential(Model):
             ValueError: if the config has no layers, or a layer's class is unknown.
         """
         if not isinstance(config.get("layers"), list):
-            raise ValueError(f"Sequential.from_config: given a config with the keys {sorted(config)}, expected 'name' and 'layers'.")
+            raise ValueError(
+                f"Sequential.from_config: given a config with the keys {sorted(config)}, expected 'name' and 'layers'."
+            )
         model = cls(name=config.get("name"))
         for layer in config["layers"]:
             model._append(deserialize(layer, custom_objects))

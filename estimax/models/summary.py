@@ -14,7 +14,9 @@ from estimax.models.flops import row_flops
 from estimax.models.model import Model
 
 
-def layer_rows(model: Model, *, expand_nested: bool = False, depth: int = 0, flops: dict[int, int] | None = None) -> list[LayerRow]:
+def layer_rows(
+    model: Model, *, expand_nested: bool = False, depth: int = 0, flops: dict[int, int] | None = None
+) -> list[LayerRow]:
     """A row for each layer."""
     flops = row_flops(model) if flops is None else flops
     rows = []
@@ -70,5 +72,7 @@ def print_summary(
         rows = rows[names.index(layer_range[0]) : names.index(layer_range[1]) + 1]
     variables = model._variables()
     totals = (sum(v.size for v in model.weights), sum(v.size for v, trains in variables if trains))
-    text = table_text(f'Model: {model.name!r} ({type(model).__name__})', rows, totals, width=line_length, show_trainable=show_trainable)
+    text = table_text(
+        f"Model: {model.name!r} ({type(model).__name__})", rows, totals, width=line_length, show_trainable=show_trainable
+    )
     (print_fn or print)(text)

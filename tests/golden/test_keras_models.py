@@ -27,7 +27,9 @@ def lookup(family: str) -> Any:
 def build_model(tree: dict, A: dict[str, np.ndarray]) -> models.Model:
     """The model of a tree."""
     if tree["kind"] == "sequential":
-        parts = [golden.build_keras(x, lookup("layers"), A) if "class" in x else build_model(x["model"], A) for x in tree["layers"]]
+        parts = [
+            golden.build_keras(x, lookup("layers"), A) if "class" in x else build_model(x["model"], A) for x in tree["layers"]
+        ]
         if tree.get("input"):
             parts.insert(0, layers.Input(tuple(tree["input"]["shape"]), dtype=tree["input"].get("dtype")))
         model = models.Sequential(parts, name=tree["name"])
@@ -52,7 +54,9 @@ def build_model(tree: dict, A: dict[str, np.ndarray]) -> models.Model:
         tensors |= dict(zip(names, out if isinstance(call["out"], list) else [out]))
     if "input_dict" in tree:
         inputs = {k: tensors[v] for k, v in tree["input_dict"].items()}
-    return models.Model(inputs[0] if isinstance(inputs, list) and len(inputs) == 1 else inputs, fill(tree["outputs"]), name=tree["name"])
+    return models.Model(
+        inputs[0] if isinstance(inputs, list) and len(inputs) == 1 else inputs, fill(tree["outputs"]), name=tree["name"]
+    )
 
 
 def named(tree: dict, A: dict[str, np.ndarray]) -> models.Model:
@@ -100,7 +104,9 @@ def test_model(file: str, case: dict) -> None:
     tol = case.get("tol", {})
     model = named(case["model"], A)
     want = case["weights"]
-    assert [(v.path, v.name, list(v.shape), v.dtype) for v in model.weights] == [(w["path"], w["name"], w["shape"], w["dtype"]) for w in want]
+    assert [(v.path, v.name, list(v.shape), v.dtype) for v in model.weights] == [
+        (w["path"], w["name"], w["shape"], w["dtype"]) for w in want
+    ]
     trains = {id(v) for v in model.trainable_variables}
     assert [id(v) in trains for v in model.weights] == [w["trainable"] for w in want]
     model.set_weights([A[w["array"]] for w in want])
@@ -151,7 +157,10 @@ def test_training(file: str, case: dict) -> None:
     initial = case["initial_weights"]
     model.set_weights([A[w["array"]] for w in initial])
     compiled = case["compile"]
-    options = {k: golden.build_keras(v, lookup("optimizers" if k == "optimizer" else "losses" if k == "loss" else "metrics"), A) for k, v in compiled.items()}
+    options = {
+        k: golden.build_keras(v, lookup("optimizers" if k == "optimizer" else "losses" if k == "loss" else "metrics"), A)
+        for k, v in compiled.items()
+    }
     model.compile(**options)
     fit = golden.build_keras(case["fit"], lookup("layers"), A)
     if "class_weight" in fit:

@@ -143,7 +143,9 @@ def test_clones_have_their_own_weights() -> None:
 
 def test_a_clone_function_changes_layers_on_the_way() -> None:
     model = two_inputs()
-    copy = clone_model(model, lambda x: Dense(4, name="shared", use_bias=False) if x.name == "shared" else type(x).from_config(x.get_config()))
+    copy = clone_model(
+        model, lambda x: Dense(4, name="shared", use_bias=False) if x.name == "shared" else type(x).from_config(x.get_config())
+    )
     assert copy.count_params() == model.count_params() - 4
 
 

@@ -120,7 +120,9 @@ def test_half_precision_weights(tmp_path: Path) -> None:
     model = Sequential([Input((3,)), Dense(2, dtype="bfloat16")])
     model.save(tmp_path / "m.keras")
     assert load_model(tmp_path / "m.keras").weights[0].dtype == "bfloat16"
-    np.testing.assert_array_equal(load_model(tmp_path / "m.keras").get_weights()[0].astype(float), model.get_weights()[0].astype(float))
+    np.testing.assert_array_equal(
+        load_model(tmp_path / "m.keras").get_weights()[0].astype(float), model.get_weights()[0].astype(float)
+    )
 
 
 def test_recurrent_and_masked_models(tmp_path: Path) -> None:
@@ -128,7 +130,9 @@ def test_recurrent_and_masked_models(tmp_path: Path) -> None:
     model = Model(x, Dense(1)(LSTM(3)(Embedding(5, 2, mask_zero=True)(x))))
     model.save(tmp_path / "m.keras")
     data = np.array([[1, 2, 0, 0], [3, 4, 1, 2]], np.int32)
-    np.testing.assert_allclose(load_model(tmp_path / "m.keras").predict(data, verbose=0), model.predict(data, verbose=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        load_model(tmp_path / "m.keras").predict(data, verbose=0), model.predict(data, verbose=0), rtol=1e-6
+    )
 
 
 def test_an_unserializable_optimizer_is_said(tmp_path: Path) -> None:

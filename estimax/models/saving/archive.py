@@ -101,7 +101,9 @@ class Archive:
                 )
         missing = [n for n in (CONFIG, WEIGHTS) if n not in self._zip.namelist()]
         if missing:
-            raise CheckpointError(f"{self.path}: the archive lacks {', '.join(missing)}. Expected one that Keras 3 or estimax saved.")
+            raise CheckpointError(
+                f"{self.path}: the archive lacks {', '.join(missing)}. Expected one that Keras 3 or estimax saved."
+            )
 
     def config(self) -> Any:
         """The description of the model."""
@@ -151,7 +153,9 @@ def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, c
     """
     path = os.fspath(filepath)
     if not path.endswith(".keras"):
-        raise ValueError(f"load_model: given {path!r}, expected a name that ends in .keras. Files of Keras 2 must be saved anew by Keras 3.")
+        raise ValueError(
+            f"load_model: given {path!r}, expected a name that ends in .keras. Files of Keras 2 must be saved anew by Keras 3."
+        )
     if not os.path.isfile(path):
         raise CheckpointError(f"load_model: there is no file {path!r}.")
     with Archive(path) as archive:

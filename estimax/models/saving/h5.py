@@ -30,7 +30,7 @@ def write_h5(model: Any, path: str) -> None:
             store.attrs["name"] = layer.name
             for i, v in enumerate(variables):
                 _write(store, str(i), v.numpy())
-        optimizer = getattr(model, "optimizer", None)
+        optimizer: Any = getattr(model, "optimizer", None)
         if getattr(optimizer, "state", None) is not None:
             store = f.require_group("optimizer/vars")
             store.attrs["name"] = optimizer.name
@@ -78,13 +78,17 @@ def read_h5(model: Any, source: Any, name: str, *, skip_mismatch: bool = False) 
             store = _group(f, path, name)
             stored = [] if store is None else sorted(store, key=lambda k: (len(k), k))
             if len(stored) != len(variables):
-                faults.append(f"{type(layer).__name__} {layer.name!r}: the file has {len(stored)} weights, expected {len(variables)}")
+                faults.append(
+                    f"{type(layer).__name__} {layer.name!r}: the file has {len(stored)} weights, expected {len(variables)}"
+                )
                 continue
             pairs = [(v, _dataset(store, k, name)) for v, k in zip(variables, stored)]
             wrong = [(v, d) for v, d in pairs if tuple(d.shape) != v.shape]
             if wrong:
                 v, d = wrong[0]
-                faults.append(f"{type(layer).__name__} {layer.name!r}: {v.name!r} has shape {tuple(d.shape)} in the file, expected {v.shape}")
+                faults.append(
+                    f"{type(layer).__name__} {layer.name!r}: {v.name!r} has shape {tuple(d.shape)} in the file, expected {v.shape}"
+                )
                 continue
             assigned += [(v, _array(d, name)) for v, d in pairs]
     if faults:
@@ -108,7 +112,9 @@ def read_optimizer(model: Any, source: Any, name: str) -> None:
         pairs = [(v, _dataset(store, str(i), name)) for i, v in enumerate(variables) if str(i) in store]
         if len(pairs) != len(store) or len(pairs) != len(variables) or any(tuple(d.shape) != tuple(v.shape) for v, d in pairs):
             warnings.warn(
-                f"{name}: the saved state of the optimizer does not fit {optimizer.name!r}; it starts anew.", UserWarning, stacklevel=4
+                f"{name}: the saved state of the optimizer does not fit {optimizer.name!r}; it starts anew.",
+                UserWarning,
+                stacklevel=4,
             )
             return
         arrays = [(v, _array(d, name)) for v, d in pairs]
@@ -125,7 +131,9 @@ def _group(f: Any, path: str, name: str) -> Any:
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
-            raise CheckpointError(f"{name}: {path!r} is a link to another place, which is not followed. A file of weights has none.")
+            raise CheckpointError(
+                f"{name}: {path!r} is a link to another place, which is not followed. A file of weights has none."
+            )
         node = node[part]
         if not isinstance(node, h5py.Group):
             raise CheckpointError(f"{name}: {path!r} is not a group.")

@@ -24,7 +24,9 @@ def save_weights(model: Any, filepath: Any, *, overwrite: bool = True) -> None:
         save_file = _safetensors().save_file
         paths = model.bindings
         with replaced(path, overwrite=overwrite) as name:
-            save_file({paths[id(v)]: np.ascontiguousarray(v.numpy()) for v in model.weights}, name, metadata={"format": "estimax"})
+            save_file(
+                {paths[id(v)]: np.ascontiguousarray(v.numpy()) for v in model.weights}, name, metadata={"format": "estimax"}
+            )
     else:
         raise ValueError(f"save_weights: given {path!r}, expected a name that ends in .weights.h5 or .safetensors.")
 

@@ -31,7 +31,9 @@ class BackupAndRestore(Hook):
         if not os.fspath(backup_dir):
             raise ValueError("BackupAndRestore: backup_dir: given an empty name, expected a folder.")
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
-            raise ValueError(f'BackupAndRestore: save_freq: given {save_freq!r}, expected "epoch" or a positive number of batches.')
+            raise ValueError(
+                f'BackupAndRestore: save_freq: given {save_freq!r}, expected "epoch" or a positive number of batches.'
+            )
         self.backup_dir, self.save_freq, self.delete_checkpoint = os.fspath(backup_dir), save_freq, delete_checkpoint
         self._epoch = self._due = 0
 

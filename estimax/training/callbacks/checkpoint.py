@@ -50,7 +50,9 @@ class ModelCheckpoint(MonitorCallback):
         self.filepath = os.fspath(filepath)
         self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
-            raise ValueError(f'ModelCheckpoint: save_freq: given {save_freq!r}, expected "epoch" or a positive number of batches.')
+            raise ValueError(
+                f'ModelCheckpoint: save_freq: given {save_freq!r}, expected "epoch" or a positive number of batches.'
+            )
         ending = ".weights.h5" if save_weights_only else ".keras"
         if not self.filepath.endswith(ending):
             raise ValueError(f"ModelCheckpoint: filepath: given {self.filepath!r}, expected a name that ends in {ending!r}.")

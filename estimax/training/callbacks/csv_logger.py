@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,9 @@ class CSVLogger(Hook):
         if self.keys is None:
             self.keys = sorted(logs)
         if self._writer is None:
-            self._writer = csv.DictWriter(self._file, ["epoch", *self.keys], delimiter=self.separator, restval="NA", extrasaction="ignore")
+            self._writer = csv.DictWriter(
+                self._file, ["epoch", *self.keys], delimiter=self.separator, restval="NA", extrasaction="ignore"
+            )
             if not self._is_continued:
                 self._writer.writeheader()
         self._writer.writerow({"epoch": epoch, **{k: _cell(v) for k, v in logs.items()}})
@@ -60,6 +62,6 @@ class CSVLogger(Hook):
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, Iterable) and not isinstance(value, str) and np.ndim(value) > 0:
+    if not isinstance(value, str) and np.ndim(value) > 0:
         return '"[' + ", ".join(map(str, value)) + ']"'
     return value

@@ -94,7 +94,9 @@ class ReduceLROnPlateau(MonitorCallback):
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
         if factor >= 1.0:
-            raise ValueError(f"ReduceLROnPlateau: factor: given {factor}, expected a number below 1, as the rate is multiplied by it.")
+            raise ValueError(
+                f"ReduceLROnPlateau: factor: given {factor}, expected a number below 1, as the rate is multiplied by it."
+            )
         self.factor, self.patience, self.verbose, self.cooldown, self.min_lr = factor, patience, verbose, cooldown, min_lr
         self.wait = self.cooldown_counter = 0
 

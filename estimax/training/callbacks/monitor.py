@@ -64,5 +64,5 @@ class MonitorCallback(Hook):
                 if direction in ("up", "down"):
                     return 1.0 if direction == "up" else -1.0
         raise ValueError(
-            f"{type(self).__name__}: mode: nothing says whether {self.monitor!r} should rise or fall. Pass mode=\"min\" or mode=\"max\"."
+            f'{type(self).__name__}: mode: nothing says whether {self.monitor!r} should rise or fall. Pass mode="min" or mode="max".'
         )

@@ -80,7 +80,9 @@ class TensorBoard(Hook):
         numbers = {k: v for k, v in (logs or {}).items() if np.ndim(v) == 0}
         train = {f"epoch_{k}": v for k, v in numbers.items() if not k.startswith("val_")}
         if self.write_steps_per_second:
-            train["epoch_steps_per_second"] = (self.model.steps_done - self._step_at_begin) / max(time.perf_counter() - self._begun, 1e-9)
+            train["epoch_steps_per_second"] = (self.model.steps_done - self._step_at_begin) / max(
+                time.perf_counter() - self._begun, 1e-9
+            )
         self._writer("train").scalars(train, epoch)
         validation = {f"epoch_{k.removeprefix('val_')}": v for k, v in numbers.items() if k.startswith("val_")}
         if validation:

@@ -29,6 +29,8 @@ class TerminateOnNaN(Hook):
         if loss is None or math.isfinite(loss):
             return
         if self.raise_error:
-            raise RuntimeError(f"The loss is {loss} at batch {batch}. Lower the learning rate, clip gradients, or check the data for NaN.")
+            raise RuntimeError(
+                f"The loss is {loss} at batch {batch}. Lower the learning rate, clip gradients, or check the data for NaN."
+            )
         print(f"Batch {batch}: the loss is {loss}, training ends.")
         self.model.stop_training = True

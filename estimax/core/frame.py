@@ -165,8 +165,8 @@ class Frame:
         self.kinds[path] = kind
         self.bindings[id(variable)] = path
         if self.creates == "record" and path not in self.values:
-            if kind == "metrics":
-                # Concrete, so that an evaluation can start from it without another compiled call.
+            # Concrete where the key is, so that no draw has to be compiled, and an evaluation can start from its totals.
+            if kind == "metrics" or self.key is not None and not isinstance(self.key, jax.core.Tracer):
                 with jax.ensure_compile_time_eval():
                     self.initial[path] = make()
             else:

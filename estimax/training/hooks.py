@@ -558,3 +558,39 @@ class ProfilerHook(Hook):
         if self._tracing:
             jax.profiler.stop_trace()
             self._tracing = False
+
+
+class FeedFnHook(Hook):
+    """Refused: there are no placeholders to feed.
+
+    Raises:
+        ValueError: always, saying what to do.
+
+    Reference: tf.estimator.FeedFnHook.
+    """
+
+    def __init__(self, feed_fn: Any):
+        raise ValueError(
+            f"FeedFnHook: given {feed_fn!r}, but JAX has no placeholders to feed. Yield what the function returns from input_fn as features, "
+            "or set variables by run.set_variable in a hook."
+        )
+
+
+class GlobalStepWaiterHook(Hook):
+    """Refused: workers of one model step together.
+
+    Raises:
+        ValueError: if there is a step to wait for, saying what to do.
+
+    Reference: tf.estimator.GlobalStepWaiterHook.
+    """
+
+    def __init__(self, wait_until_step: int):
+        if wait_until_step > 0:
+            raise ValueError(
+                f"GlobalStepWaiterHook: given wait_until_step={wait_until_step}, but all processes of a model step together, so that waiting "
+                "would never end. Leave the hook out."
+            )
+
+    def next_step(self, step: int) -> None:
+        return None

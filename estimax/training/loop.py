@@ -19,7 +19,6 @@ from estimax.training.program import EVAL, INFER, TRAIN, Plan, Program
 
 GROUP = 16  # steps in one compiled call where that pays; a trial took 7 us a step at 16 against 36 us one by one
 _WARM, _TIMED = 4, 12  # steps before timing, and timed, one by one
-_SLOW_STEP_SECONDS = 5e-3  # above this, dispatch is not what costs
 
 
 class Run:
@@ -170,6 +169,9 @@ class Run:
         if self.step >= last or self.stop_requested:
             return 0
         group = self.group if self.group != "auto" or may_group(prepare(self.plan, raw).arrays) else 1
+        table = self._worthwhile(table, raw, max_step if max_step is not None else steps)
+        if table is not None and group == "auto":
+            group = GROUP  # rows of a table cost nothing to wait for, and one group size is one compilation
         pace = _Pace(self.plan, group, None if last == 2**62 else last - begun)
         feeder = Feeder(iterator, self.plan, pace.group, place=self.place, limit=last - begun, first=(raw, first_state), table=table)
         try:
@@ -180,6 +182,17 @@ class Run:
         finally:
             feeder.close()
         return self.step - begun
+
+    @staticmethod
+    def _worthwhile(table: Any, raw: Mapping[str, Any], planned: int | None) -> Any:
+        """A table in memory, if so much of it is to be read that encoding it whole pays.
+
+        It goes by the whole of the training that is planned, not by what is left of it: a resumed run must compute in the same way.
+        """
+        if table is None or planned is None:
+            return table
+        rows = max((len(v) for v in raw.values() if hasattr(v, "__len__")), default=1)
+        return table if table[0].size <= 4 * planned * rows else None
 
     def _ensure_state(self, raw: Mapping[str, Any], structure: Any) -> None:
         if self.state is None:
@@ -380,7 +393,7 @@ class _Pace:
 
         yield from seconds_a_step(2, _WARM)
         single = yield from seconds_a_step(2, _TIMED)
-        if single < _SLOW_STEP_SECONDS and (self.steps is None or self.steps > 20 * GROUP):
+        if self.steps is None or self.steps > 20 * GROUP:
             self.current = GROUP
             yield from seconds_a_step(GROUP, 1)
             grouped = yield from seconds_a_step(GROUP, 4 * GROUP)

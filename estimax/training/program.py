@@ -96,6 +96,7 @@ class Plan:
     scalars: tuple[str, ...]
     initial_totals: dict[str, Any]
     shapes: dict[str, Any]
+    sample_shapes: dict[str, Any]
     capacity: int = 0
     compiled: dict[Any, Any] = dataclasses.field(default_factory=dict)
     group: int | None = None
@@ -230,6 +231,7 @@ class Program:
             scalars=scalars,
             initial_totals=totals,
             shapes=shapes,
+            sample_shapes=_shapes(transform(raw)),
         )
 
     def _choose_row_tables(self, frame: Frame, kinds: Mapping[str, str], train_ops: tuple[TrainOp, ...]) -> frozenset[str]:
@@ -274,7 +276,11 @@ class Program:
                     self.forward(mode, *structure.open())
                 return {p: v for p, v in frame.initial.items() if frame.kinds[p] != "metrics"}
 
-            values = jax.jit(make)(key)
+            found: dict[str, Any] = {}
+            # With a concrete key initial values are concrete too, and nothing has to be compiled.
+            jax.eval_shape(lambda: found.update(make(key)))
+            traced = any(isinstance(v, jax.core.Tracer) for v in found.values())
+            values = jax.jit(make)(key) if traced else {p: jnp.array(v) for p, v in found.items()}
         params = {p: v for p, v in values.items() if plan.kinds[p] == "params"}
         state = {p: v for p, v in values.items() if plan.kinds[p] == "state"}
         return TrainState(jnp.zeros((), jnp.int32), params, state, self.init_optimizers(plan, params), key)
@@ -287,7 +293,8 @@ class Program:
                 str(i): t.optimizer.init({p: v for p, v in params.items() if t.takes(p)}) for i, t in enumerate(plan.train_ops)
             }
 
-        return jax.jit(make)(dict(params))
+        # Concrete zeros and constants: made one by one they need no compilation of their own.
+        return make(dict(params))
 
     # -- compiled functions -------------------------------------------------------------------------------------------
 
@@ -315,7 +322,9 @@ class Program:
         key = jax.random.fold_in(state.key, state.step)
         tables = {p: state.params[p] for p in plan.row_tables}
         dense = {p: v for p, v in state.params.items() if p not in tables}
-        deltas = [jnp.zeros((x.size, x.width), x.dtype) for x in _resized(plan, arrays, self, state, totals)] if tables else []
+        same = plan.sample_shapes == _shapes(arrays)
+        lookups = plan.lookups if same or not tables else _resized(plan, arrays, self, state, totals)
+        deltas = [jnp.zeros((x.size, x.width), x.dtype) for x in lookups] if tables else []
 
         def losses(dense: dict, deltas: list) -> tuple[Any, Any]:
             values = {**dense, **tables, **state.model_state, **{p: v for p, v in totals.items() if not p.startswith("scalar/")}}
@@ -444,6 +453,10 @@ class Program:
 def _first(result: tuple[list, Any]) -> tuple[Any, Any]:
     (loss,), aux = result
     return loss, aux
+
+
+def _shapes(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: [np.shape(x) for x in jax.tree.leaves(v)] for k, v in arrays.items() if k != ROW_MASK}
 
 
 def _is_built(layer: Any) -> bool:

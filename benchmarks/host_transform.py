@@ -84,7 +84,17 @@ def wide_and_deep_columns() -> tuple[list[Any], list[Any]]:
     )
     workclass = fc.categorical_column_with_vocabulary_list(
         "workclass",
-        ["Self-emp-not-inc", "Private", "State-gov", "Federal-gov", "Local-gov", "?", "Self-emp-inc", "Without-pay", "Never-worked"],
+        [
+            "Self-emp-not-inc",
+            "Private",
+            "State-gov",
+            "Federal-gov",
+            "Local-gov",
+            "?",
+            "Self-emp-inc",
+            "Without-pay",
+            "Never-worked",
+        ],
     )
     occupation = fc.categorical_column_with_hash_bucket("occupation", 1000)
     age = fc.numeric_column("age")
@@ -144,18 +154,29 @@ def main() -> None:
     entries = random_strings(1_500_000, 13, rng)
     vocabulary = StringVocabulary(text_from_arrow(entries))
     words = [text_from_arrow(entries.take(pa.array(rng.integers(0, len(entries), 4096)))) for _ in range(100)]
-    show("look up in 1.5 million entries, batches of 4096", rate(lambda: [vocabulary.find(fresh(w)) for w in words], 409_600, options.seconds), 5e6)
+    show(
+        "look up in 1.5 million entries, batches of 4096",
+        rate(lambda: [vocabulary.find(fresh(w)) for w in words], 409_600, options.seconds),
+        5e6,
+    )
 
     table = census(options.data)
     for kind in ("Arrow strings", "Arrow dictionaries"):
         if kind == "Arrow dictionaries":
             table = pa.table({c: table[c].dictionary_encode() if table[c].type == pa.string() else table[c] for c in COLUMNS})
-        raw = [{c: table[c].chunk(0).slice(i, BATCH) for c in COLUMNS} for i in range(0, len(table), BATCH)]
-        transform = transform_of(wide_and_deep_columns(), raw[0])
-        show(f"census wide & deep, {kind}, batch {BATCH}, one thread", rate(lambda: [transform(r) for r in raw], len(table), options.seconds))  # noqa: B023
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            found = rate(lambda: list(pool.map(transform, raw)), len(table), options.seconds)  # noqa: B023
-        show(f"census wide & deep, {kind}, batch {BATCH}, two threads", found, 1e6)
+        show_census(kind, table, options.seconds)
+
+
+def show_census(kind: str, table: pa.Table, seconds: float) -> None:
+    raw = [{c: table[c].chunk(0).slice(i, BATCH) for c in COLUMNS} for i in range(0, len(table), BATCH)]
+    transform = transform_of(wide_and_deep_columns(), raw[0])
+    show(
+        f"census wide & deep, {kind}, batch {BATCH}, one thread",
+        rate(lambda: [transform(r) for r in raw], len(table), seconds),
+    )
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        found = rate(lambda: list(pool.map(transform, raw)), len(table), seconds)
+    show(f"census wide & deep, {kind}, batch {BATCH}, two threads", found, 1e6)
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ def _boundaries(wanted: Quantiles, source: NumericColumn, summary: Summary) -> l
 
 def quantile_boundaries(sample: np.ndarray, num_buckets: int) -> list[float]:
     """Ascending, different boundaries that cut a sample into ranges of about equally many values; at least one."""
+
     def at_quantiles(values: np.ndarray, pieces: int) -> np.ndarray:
         # float32, as the column compares.
         return np.unique(np.quantile(values, np.arange(1, pieces) / pieces).astype(np.float32))
@@ -141,5 +142,7 @@ def frequent_values(summary: Summary, wanted: FrequentValues) -> list[Any]:
     """
     values = [v for v, n in summary.counts() if n >= wanted.min_count and not (v == -1 and summary.layout in ("dense", "lists"))]
     if not values:
-        raise InputDataError(f'Feature "{summary.key}": no value occurs at least {wanted.min_count} times in the data. Lower min_count.')
+        raise InputDataError(
+            f'Feature "{summary.key}": no value occurs at least {wanted.min_count} times in the data. Lower min_count.'
+        )
     return values[: wanted.max_size]

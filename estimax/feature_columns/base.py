@@ -12,6 +12,7 @@ import numpy as np
 
 from estimax.core import Features, HostOp, HostValue, Variable, as_host_value, deserialize, serialize, standardize_dtype
 from estimax.core.errors import HostValueError, InputDataError
+from estimax.data import VarLenFeature
 from estimax.feature_columns.host_ops import MODULE as MODULE
 from estimax.feature_columns.host_ops import AsSteps, PaddedIds, ReadEntries, SequenceLengths
 
@@ -91,7 +92,7 @@ class FeatureColumn:
         return {k: v.__name__ if inspect.isroutine(v) else v for k, v in self._given().items()}
 
     def _given(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _arguments(type(self))}
+        return {name: getattr(self, name) for name in _arguments(type(self))}  # type: ignore[arg-type]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -209,8 +210,6 @@ class OneFeatureColumn(CategoricalColumn):
 
     @property
     def parse_example_spec(self) -> dict[str, Any]:
-        from estimax.data import VarLenFeature
-
         return {self.key: VarLenFeature(self.dtype)}
 
     def make_op(self) -> HostOp:
@@ -319,7 +318,7 @@ def check_categorical(column: Any, argument: str) -> CategoricalColumn:
 
 @functools.cache
 def _arguments(cls: type) -> tuple[str, ...]:
-    return tuple(n for n in inspect.signature(cls.__init__).parameters if n != "self")
+    return tuple(n for n in inspect.signature(cls).parameters if n != "self")
 
 
 def _from_config_value(name: str, value: Any, custom_objects: Mapping[str, Any] | None) -> Any:

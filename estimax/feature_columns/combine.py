@@ -97,7 +97,9 @@ def own_rows(rows: jax.Array, ids: jax.Array, taken_over: jax.Array, offsets: Va
     """
     known = offsets.value
     size = len(known)
-    held = jnp.where(taken_over[..., None], jax.lax.stop_gradient(rows), known.at[jnp.where(ids < 0, size, ids)].get(mode="fill", fill_value=0))
+    held = jnp.where(
+        taken_over[..., None], jax.lax.stop_gradient(rows), known.at[jnp.where(ids < 0, size, ids)].get(mode="fill", fill_value=0)
+    )
     frame = current_frame()
     if frame is not None and frame.training:
         offsets.assign(known.at[jnp.where(taken_over, ids, size)].set(held, mode="drop"))

@@ -12,6 +12,7 @@ from estimax.core import HostValue, register
 from estimax.core.errors import InputDataError
 from estimax.core.fingerprint import DEFAULT_CROSS_KEY, buckets, cross64, fingerprint64
 from estimax.core.text import Text
+from estimax.data import VarLenFeature
 from estimax.feature_columns.base import MODULE, CategoricalColumn, FeatureReader, check_size
 from estimax.feature_columns.entries import Entries
 from estimax.feature_columns.hashed import HashedCategoricalColumn
@@ -76,9 +77,7 @@ class CrossIds(ColumnOp):
         width = int(totals.max(initial=0))
         if fixed and width == math.prod(e.shape[1] for e, _ in parts) and len(row) == batch * width:
             return Entries(buckets(hashes, self.num_buckets), (batch, width))
-        return Entries(
-            buckets(hashes, self.num_buckets), (batch, width), index=row * width + number, layout="sparse"
-        )
+        return Entries(buckets(hashes, self.num_buckets), (batch, width), index=row * width + number, layout="sparse")
 
     def _fingerprints(self, entries: Entries) -> np.ndarray:
         """What each entry adds to the hash: an integer itself, a string its fingerprint. Shape `[entries]`, uint64."""
@@ -94,7 +93,9 @@ class CrossIds(ColumnOp):
             with np.errstate(invalid="ignore"):
                 values = np.trunc(values).astype(np.int64)
         elif entries.kind != "integer":
-            raise InputDataError(f'column "{self.name}": given {entries.kind} values, expected strings or integers. Cast the feature.')
+            raise InputDataError(
+                f'column "{self.name}": given {entries.kind} values, expected strings or integers. Cast the feature.'
+            )
         values = values.astype(np.int64, copy=False)
         return (values if entries.codes is None else values[entries.codes]).view(np.uint64)
 
@@ -115,7 +116,9 @@ class CrossedColumn(CategoricalColumn):
                     f'crossed_column: "{key.name}" is a hashed column, whose values would be hashed twice. Give its key, {key.key!r}, instead.'
                 )
             if isinstance(key, CategoricalColumn) and key.dynamic is not None:
-                raise ValueError(f'crossed_column: "{key.name}" has ids that change while training. Give its key, {key.dynamic.key!r}, instead.')
+                raise ValueError(
+                    f'crossed_column: "{key.name}" has ids that change while training. Give its key, {key.dynamic.key!r}, instead.'
+                )
             if not isinstance(key, (str, CategoricalColumn)):
                 raise ValueError(
                     f"crossed_column: {key!r} cannot be crossed, expected the name of a feature or a categorical column. Bucketize numbers "
@@ -143,8 +146,6 @@ class CrossedColumn(CategoricalColumn):
 
     @property
     def parse_example_spec(self) -> dict[str, Any]:
-        from estimax.data import VarLenFeature
-
         merged: dict[str, Any] = {}
         for key in self.keys:
             merged.update({key: VarLenFeature("string")} if isinstance(key, str) else key.parse_example_spec)
@@ -160,7 +161,9 @@ class CrossedColumn(CategoricalColumn):
             if isinstance(leaf, str):
                 inputs.append(features.entries(leaf, self.name))
             elif leaf.is_weighted:
-                raise ValueError(f'column "{self.name}": "{leaf.name}" has weights, which a cross has no use for. Cross its categorical column.')
+                raise ValueError(
+                    f'column "{self.name}": "{leaf.name}" has weights, which a cross has no use for. Cross its categorical column.'
+                )
             else:
                 inputs.append(leaf.ids(features))
             raw.append(isinstance(leaf, str))

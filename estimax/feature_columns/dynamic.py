@@ -89,7 +89,9 @@ class DynamicVocabularyColumn(OneFeatureColumn):
         self.capacity = check_size(capacity, "capacity", key)
         self.dtype = check_id_dtype(dtype, key)
         if evict not in ("count", "age"):
-            raise ValueError(f'column "{key}": evict is {evict!r}, expected "count" (the rarest value goes) or "age" (the one not seen longest).')
+            raise ValueError(
+                f'column "{key}": evict is {evict!r}, expected "count" (the rarest value goes) or "age" (the one not seen longest).'
+            )
         if isinstance(num_oov_buckets, bool) or not isinstance(num_oov_buckets, int) or num_oov_buckets < 0:
             raise ValueError(f'column "{key}": num_oov_buckets is {num_oov_buckets!r}, expected an integer of at least 0.')
         self.evict, self.num_oov_buckets = evict, num_oov_buckets
@@ -132,7 +134,9 @@ class DynamicVocabularyColumn(OneFeatureColumn):
         taken_over = jnp.zeros_like(present)
         frame = current_frame()
         if frame is not None and frame.training:
-            found, taken_over, *learned = _learn(known_keys, counts, seen, steps, flat, present, found, evict_by_age=self.evict == "age")
+            found, taken_over, *learned = _learn(
+                known_keys, counts, seen, steps, flat, present, found, evict_by_age=self.evict == "age"
+            )
             for variable, value in zip(state, learned):
                 variable.assign(value)
         if self.num_oov_buckets:

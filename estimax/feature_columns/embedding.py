@@ -253,7 +253,9 @@ def shared_embeddings(
     for column in categorical_columns:
         check_categorical(column, "shared_embeddings")
         if column.dynamic is not None:
-            raise ValueError(f'shared_embeddings: "{column.name}" learns a vocabulary of its own, so its rows mean nothing to other columns.')
+            raise ValueError(
+                f'shared_embeddings: "{column.name}" learns a vocabulary of its own, so its rows mean nothing to other columns.'
+            )
     first = categorical_columns[0]
     for column in categorical_columns[1:]:
         if _innermost(column) is not _innermost(first) or column.is_weighted != first.is_weighted:

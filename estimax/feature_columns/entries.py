@@ -139,7 +139,9 @@ def _from_numpy(array: np.ndarray, dictionary: DictionaryMemo | None = None) -> 
         return Entries(text_from_objects(array.astype(object)), shape)
     if kind == "V":  # bfloat16 and the other small floats of ml_dtypes
         return Entries(array.astype(np.float32).reshape(-1), shape)
-    raise InputDataError(f"given an array of {array.dtype}, expected strings or numbers. Convert dates to numbers or strings first.")
+    raise InputDataError(
+        f"given an array of {array.dtype}, expected strings or numbers. Convert dates to numbers or strings first."
+    )
 
 
 def _encoded_fixed(array: np.ndarray, dictionary: DictionaryMemo) -> tuple[Any, np.ndarray] | None:
@@ -272,9 +274,7 @@ def _from_pandas(series: Any, dictionary: DictionaryMemo | None) -> Entries:
         some = bool(nulls.any())
         memo = DictionaryMemo() if dictionary is None else dictionary
         values = memo.values_of(id(categories), categories, lambda: _categories(categories))
-        return Entries(
-            values, (len(codes), 1), codes=np.where(nulls, 0, codes) if some else codes, nulls=nulls if some else None
-        )
+        return Entries(values, (len(codes), 1), codes=np.where(nulls, 0, codes) if some else codes, nulls=nulls if some else None)
     if isinstance(series.dtype, np.dtype):
         return _from_numpy(series.to_numpy(), dictionary)
     return _from_arrow(pa.Array.from_pandas(series), dictionary)
@@ -289,7 +289,7 @@ def _from_triples(indices: Any, values: Any, dense_shape: Any) -> Entries:
     if len(shape) < 2:
         raise InputDataError(f"given a sparse value of shape {list(shape)}, expected at least [batch, width].")
     flat = read_entries(values if len(values) else np.asarray(values).reshape(-1))
-    index = np.ravel_multi_index(tuple(np.asarray(indices, np.int64).reshape(-1, len(shape)).T), shape)
+    index: np.ndarray = np.ravel_multi_index(tuple(np.asarray(indices, np.int64).reshape(-1, len(shape)).T), shape)  # type: ignore[assignment]
     entries = Entries(flat.values, shape, index=index, codes=flat.codes, nulls=flat.nulls, layout="sparse")
     if len(index) > 1 and not (np.diff(index) > 0).all():
         entries = entries.select(np.argsort(index, kind="stable"))

@@ -78,7 +78,9 @@ class CategoricalOp(ColumnOp):
         other = "int64" if self.accepts == "string" else "string"
         if entries.kind == "float":
             repair += " (floats, also those that pandas makes of integers with gaps, would silently change ids)"
-        return f'column "{self.name}": expected {expected}, given values of type {entries.kind}. {repair}, or see dtype="{other}".'
+        return (
+            f'column "{self.name}": expected {expected}, given values of type {entries.kind}. {repair}, or see dtype="{other}".'
+        )
 
 
 def _present(entries: Entries) -> np.ndarray | None:

@@ -63,7 +63,9 @@ class IdentityCategoricalColumn(OneFeatureColumn):
             return None
         ids = jnp.asarray(features.array(self.key))
         if not jnp.issubdtype(ids.dtype, jnp.integer) or ids.ndim > 2:
-            raise ShapeError(f'column "{self.name}": expected integers [batch] or [batch, width], given {ids.dtype} {list(ids.shape)}.')
+            raise ShapeError(
+                f'column "{self.name}": expected integers [batch] or [batch, width], given {ids.dtype} {list(ids.shape)}.'
+            )
         ids = ids[:, None] if ids.ndim == 1 else ids
         if self.default_value is None:
             return ids

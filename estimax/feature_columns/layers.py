@@ -230,7 +230,10 @@ class LinearModel(_ColumnsLayer):
             own = {} if isinstance(column, BucketizedColumn) else self._create(column, shared)
             if isinstance(column, CategoricalColumn) and column.dynamic is not None:
                 make = self._maker(column, shared)
-                own = {**column.dynamic.create_state(make), "weight_offsets": make("weight_offsets", weights.shape, Zeros(), False)}
+                own = {
+                    **column.dynamic.create_state(make),
+                    "weight_offsets": make("weight_offsets", weights.shape, Zeros(), False),
+                }
             self._by_column[column.name] = {"weights": weights, **own}
         self.bias = Variable(Zeros(), (self.units,), self.variable_dtype, True, "bias_weights")
 
@@ -359,10 +362,14 @@ def check_columns(columns: Any, owner: str) -> list[Any]:
     seen: dict[str, Any] = {}
     for column in columns:
         if not isinstance(column, FeatureColumn):
-            raise ValueError(f'{owner}: given {column!r}, expected feature columns. Wrap a feature\'s name as numeric_column("name").')
+            raise ValueError(
+                f'{owner}: given {column!r}, expected feature columns. Wrap a feature\'s name as numeric_column("name").'
+            )
         if column.name in seen:
             same = "the same column twice" if seen[column.name] == column else f"{seen[column.name]!r} and {column!r}"
-            raise ValueError(f'{owner}: two columns have the name "{column.name}": {same}. Remove one, or give its feature another name.')
+            raise ValueError(
+                f'{owner}: two columns have the name "{column.name}": {same}. Remove one, or give its feature another name.'
+            )
         seen[column.name] = column
         buckets = getattr(getattr(column, "categorical_column", column), "num_buckets", 0)
         if buckets > 2**31 - 1:
@@ -413,7 +420,9 @@ def check_linear(column: Any, owner: str) -> None:
         ValueError: if the column is a shared embedding or a sequence of vectors.
     """
     if isinstance(column, SharedEmbeddingColumn):
-        raise ValueError(f'{owner}: column "{column.name}" is a shared embedding, which linear models do not take. Use embedding_column.')
+        raise ValueError(
+            f'{owner}: column "{column.name}" is a shared embedding, which linear models do not take. Use embedding_column.'
+        )
     if not isinstance(column, (CategoricalColumn, DenseColumn)):
         raise ValueError(f'{owner}: column "{column.name}" is a sequence, expected categorical or dense columns.')
     if isinstance(column, (EmbeddingColumn, IndicatorColumn)):

@@ -15,6 +15,7 @@ import numpy as np
 
 from estimax.core import HostValue, Variable, register
 from estimax.core.errors import InputDataError, ShapeError
+from estimax.data import FixedLenFeature
 from estimax.feature_columns.base import MODULE, DenseColumn, FeatureReader, check_key, dtype_name, is_number
 from estimax.feature_columns.entries import Entries, read_entries
 from estimax.feature_columns.host_ops import ColumnOp
@@ -54,7 +55,9 @@ class ReadNumbers(ColumnOp):
 
     def _shaped(self, entries: Entries) -> np.ndarray:
         if entries.kind not in ("integer", "float", "bool"):
-            raise InputDataError(f"given {entries.kind} values, expected numbers. Convert the feature, or use a categorical column.")
+            raise InputDataError(
+                f"given {entries.kind} values, expected numbers. Convert the feature, or use a categorical column."
+            )
         given = math.prod(entries.shape[1:])
         if given != math.prod(self.shape):
             raise InputDataError(
@@ -157,7 +160,7 @@ class NormalizedNumbers(ColumnOp):
             else:
                 from jax import export
 
-                self._compiled = jax.jit(export.deserialize(base64.b64decode(self.exported or "")).call)
+                self._compiled = jax.jit(export.deserialize(bytearray(base64.b64decode(self.exported or ""))).call)
         # On the CPU, and at once even while a model is traced: ids are made from the result.
         with jax.ensure_compile_time_eval(), jax.default_device(jax.local_devices(backend="cpu")[0]):
             return np.asarray(self._compiled(numbers.astype(self.dtype, copy=False)))
@@ -195,8 +198,6 @@ class NumericColumn(DenseColumn):
 
     @property
     def parse_example_spec(self) -> dict[str, Any]:
-        from estimax.data import FixedLenFeature
-
         return {self.key: FixedLenFeature(self.shape, self.dtype, self.default_value)}
 
     @property
@@ -237,7 +238,9 @@ class NumericColumn(DenseColumn):
         if array.ndim == 1:
             array = array[:, None]
         if math.prod(array.shape[1:]) != self.num_elements:
-            raise ShapeError(f'column "{self.name}": expected values of shape {["batch", *self.shape]}, given {list(array.shape)}.')
+            raise ShapeError(
+                f'column "{self.name}": expected values of shape {["batch", *self.shape]}, given {list(array.shape)}.'
+            )
         return array.reshape(array.shape[0], *self.shape)
 
 

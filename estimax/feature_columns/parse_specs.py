@@ -31,7 +31,9 @@ def make_parse_example_spec(feature_columns: Any) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for column in feature_columns:
         if not isinstance(column, FeatureColumn):
-            raise ValueError(f"make_parse_example_spec: given {column!r}, expected feature columns. Make them with the functions of this package.")
+            raise ValueError(
+                f"make_parse_example_spec: given {column!r}, expected feature columns. Make them with the functions of this package."
+            )
         for key, spec in column.parse_example_spec.items():
             if key in merged and merged[key] != spec:
                 raise ValueError(

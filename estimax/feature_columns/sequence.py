@@ -13,6 +13,7 @@ import numpy as np
 
 from estimax.core import HostValue, Variable, register
 from estimax.core.errors import InputDataError
+from estimax.data import VarLenFeature
 from estimax.feature_columns.base import (
     MODULE,
     CategoricalColumn,
@@ -100,7 +101,7 @@ class SequenceNumbers(ColumnOp):
         row, at = np.divmod(entries.positions(), max(width, 1))
         values = np.zeros((batch, steps * size), dtype)
         present = np.zeros((batch, steps * size), bool)
-        values[row, at] = entries.values
+        values[row, at] = entries.values if entries.codes is None else entries.values[entries.codes]  # type: ignore[assignment]
         present[row, at] = True
         shape = (batch, steps, *self.shape)
         return {"values": values.reshape(shape), "present": present.reshape(shape)}
@@ -160,8 +161,6 @@ class SequenceNumericColumn(FeatureColumn, SequenceColumn):
 
     @property
     def parse_example_spec(self) -> dict[str, Any]:
-        from estimax.data import VarLenFeature
-
         return {self.key: VarLenFeature(self.dtype)}
 
     @property
@@ -235,7 +234,9 @@ def sequence_categorical_column_with_identity(
     return SequenceCategoricalColumn(IdentityCategoricalColumn(key, num_buckets, default_value))
 
 
-def sequence_categorical_column_with_hash_bucket(key: str, hash_bucket_size: int, dtype: Any = "string") -> SequenceCategoricalColumn:
+def sequence_categorical_column_with_hash_bucket(
+    key: str, hash_bucket_size: int, dtype: Any = "string"
+) -> SequenceCategoricalColumn:
     """As `categorical_column_with_hash_bucket`, for sequences.
 
     Example:
@@ -260,9 +261,7 @@ def sequence_categorical_column_with_vocabulary_list(
 
     Reference: tf.feature_column.sequence_categorical_column_with_vocabulary_list.
     """
-    return SequenceCategoricalColumn(
-        VocabularyListCategoricalColumn(key, vocabulary_list, dtype, default_value, num_oov_buckets)
-    )
+    return SequenceCategoricalColumn(VocabularyListCategoricalColumn(key, vocabulary_list, dtype, default_value, num_oov_buckets))
 
 
 def sequence_categorical_column_with_vocabulary_file(

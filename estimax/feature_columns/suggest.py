@@ -84,9 +84,9 @@ def suggest(table: Any, *, label: str | None = None, weight: str | None = None) 
     for features in batches_of(table):
         for key, raw in features.items():
             summaries.setdefault(str(key), Summary(str(key))).add(_column(raw), most_values=_MOST_COUNTED)
-    for name, key in (("label", label), ("weight", weight)):
-        if key is not None and summaries.pop(key, None) is None:
-            raise InputDataError(f"{name}: {key!r} is not in the table. Its columns: {sorted(summaries)}.")
+    for name, chosen in (("label", label), ("weight", weight)):
+        if chosen is not None and summaries.pop(chosen, None) is None:
+            raise InputDataError(f"{name}: {chosen!r} is not in the table. Its columns: {sorted(summaries)}.")
     if not summaries or not any(s.rows for s in summaries.values()):
         raise InputDataError("table: there are no rows or no features. Give a table, a dict of columns, or batches.")
     names = _variable_names(list(summaries))
@@ -225,5 +225,3 @@ def _short(x: float) -> str:
 
 def _plain(x: float) -> float | int:
     return int(x) if float(x).is_integer() and abs(x) < 2**53 else x
-
-

@@ -71,9 +71,7 @@ class VocabularyListIds(VocabularyOp):
         num_oov_buckets: number of ids after the vocabulary that unknown values are hashed to.
     """
 
-    def __init__(
-        self, name: str, vocabulary: Sequence[Any], dtype: str, default_value: int = -1, num_oov_buckets: int = 0
-    ):
+    def __init__(self, name: str, vocabulary: Sequence[Any], dtype: str, default_value: int = -1, num_oov_buckets: int = 0):
         self.name, self.vocabulary, self.dtype = name, list(vocabulary), dtype
         self.default_value, self.num_oov_buckets = default_value, num_oov_buckets
 
@@ -104,9 +102,7 @@ class VocabularyFileIds(VocabularyOp):
 
     assets = ("vocabulary_file",)
 
-    def __init__(
-        self, name: str, vocabulary_file: str, size: int, dtype: str, default_value: int = -1, num_oov_buckets: int = 0
-    ):
+    def __init__(self, name: str, vocabulary_file: str, size: int, dtype: str, default_value: int = -1, num_oov_buckets: int = 0):
         self.name, self.vocabulary_file, self.size, self.dtype = name, vocabulary_file, size, dtype
         self.default_value, self.num_oov_buckets = default_value, num_oov_buckets
 

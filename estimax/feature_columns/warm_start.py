@@ -28,7 +28,9 @@ def from_checkpoint(path: str, tensor_name: str) -> Callable[[tuple[int, ...], A
 
     def initializer(shape: tuple[int, ...], dtype: Any = "float32") -> Any:
         arrays = _arrays(_newest(Path(path)))
-        found = next((arrays[f"{kind}|{tensor_name}"] for kind in ("params", "model_state") if f"{kind}|{tensor_name}" in arrays), None)
+        found = next(
+            (arrays[f"{kind}|{tensor_name}"] for kind in ("params", "model_state") if f"{kind}|{tensor_name}" in arrays), None
+        )
         if found is None:
             names = sorted(k.partition("|")[2] for k in arrays if k.startswith(("params|", "model_state|")))
             raise CheckpointError(f"Checkpoint {path!r} has no variable {tensor_name!r}. It has: {', '.join(names)}.")
@@ -50,7 +52,9 @@ def _newest(path: Path) -> Path:
 
 def _arrays(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
-        raise CheckpointError(f"Checkpoint {str(folder)!r}: there is no such folder. Give a model_dir or model_dir/checkpoints/<step>.")
+        raise CheckpointError(
+            f"Checkpoint {str(folder)!r}: there is no such folder. Give a model_dir or model_dir/checkpoints/<step>."
+        )
     import orbax.checkpoint as ocp
 
     try:

@@ -8,6 +8,7 @@ import numpy as np
 
 from estimax.core import HostValue, register
 from estimax.core.errors import InputDataError
+from estimax.data import VarLenFeature
 from estimax.feature_columns.base import (
     MODULE,
     CategoricalColumn,
@@ -77,11 +78,11 @@ class WeightedCategoricalColumn(CategoricalColumn):
 
     @property
     def parse_example_spec(self) -> dict[str, Any]:
-        from estimax.data import VarLenFeature
-
         spec = dict(self.categorical_column.parse_example_spec)
         if self.weight_feature_key in spec:
-            raise ValueError(f'column "{self.name}": the weights have the key of the ids, {self.weight_feature_key!r}. Rename one of them.')
+            raise ValueError(
+                f'column "{self.name}": the weights have the key of the ids, {self.weight_feature_key!r}. Rename one of them.'
+            )
         return {**spec, self.weight_feature_key: VarLenFeature(self.dtype)}
 
     @property
@@ -94,7 +95,9 @@ class WeightedCategoricalColumn(CategoricalColumn):
 
     def ids(self, features: FeatureReader) -> HostValue:
         op = WithWeights(self.name, self.weight_feature_key, self.dtype)
-        return HostValue(op=op, inputs=[self.categorical_column.ids(features), features.entries(self.weight_feature_key, self.name)])
+        return HostValue(
+            op=op, inputs=[self.categorical_column.ids(features), features.entries(self.weight_feature_key, self.name)]
+        )
 
 
 def weighted_categorical_column(

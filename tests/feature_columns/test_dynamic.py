@@ -31,7 +31,9 @@ class Slow:
             if None in ways:
                 way = ways.index(None)
             else:
-                strength = (lambda v: (self.seen[v], self.counts[v])) if self.by_age else (lambda v: (self.counts[v], self.seen[v]))
+                strength = (
+                    (lambda v: (self.seen[v], self.counts[v])) if self.by_age else (lambda v: (self.counts[v], self.seen[v]))
+                )
                 way = min(range(WAYS), key=lambda w: strength(ways[w]))
             ways[way] = value
             self.counts[value] = 0
@@ -155,7 +157,9 @@ def test_integers_and_buckets_for_values_without_a_row():
 def test_columns_survive_json_and_the_host_half_gives_keys():
     (again,) = fc.deserialize_feature_columns(fc.serialize_feature_columns([USERS]))
     assert again == USERS
-    keys = HostValue(op=USERS.ids(FeatureReader({"user": ["a", ""]})).op, inputs=USERS.ids(FeatureReader({"user": ["a", ""]})).inputs)
+    keys = HostValue(
+        op=USERS.ids(FeatureReader({"user": ["a", ""]})).op, inputs=USERS.ids(FeatureReader({"user": ["a", ""]})).inputs
+    )
     assert keys.evaluate({}).values.view(np.uint64).tolist() == [plain.fingerprint(b"a")]
 
 

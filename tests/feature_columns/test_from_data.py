@@ -70,7 +70,9 @@ def test_boundaries_follow_the_normalizer_of_the_source():
 
 
 def test_integer_vocabularies_leave_out_missing_values():
-    (column,) = fc.adapt([fc.categorical_column_with_vocabulary_list("x", fc.FrequentValues(min_count=2))], {"x": [7, 7, -1, -1, 3, 5, 5, 5]})
+    (column,) = fc.adapt(
+        [fc.categorical_column_with_vocabulary_list("x", fc.FrequentValues(min_count=2))], {"x": [7, 7, -1, -1, 3, 5, 5, 5]}
+    )
     assert column.vocabulary_list == [5, 7] and column.dtype == "int64"
 
 
@@ -84,7 +86,10 @@ def test_integer_vocabularies_leave_out_missing_values():
         (lambda: fc.adapt(columns(), []), "there are no rows"),
         (lambda: fc.adapt(columns(), [[1, 2]]), "given batches of list, expected dicts"),
         (lambda: fc.adapt(columns()[:1], {"age": ["a"]}), "have no numbers of it to learn from"),
-        (lambda: fc.adapt([fc.categorical_column_with_vocabulary_list("job", fc.FrequentValues(min_count=9999))], TABLE), "Lower min_count"),
+        (
+            lambda: fc.adapt([fc.categorical_column_with_vocabulary_list("job", fc.FrequentValues(min_count=9999))], TABLE),
+            "Lower min_count",
+        ),
         (lambda: fc.Quantiles(1), "num_buckets is 1, expected at least 2"),
     ],
 )
@@ -150,7 +155,10 @@ def test_suggest_proposes_columns_that_work_and_gives_reasons():
         assert reason in line, line
     assert "label" not in text and "class_ = " in text and "two_words = " in text
     features = {k: v for k, v in table.items()}
-    wide, deep = fc.linear_model(features, found.linear_columns), fc.input_layer({**features, "fare": np.nan_to_num(table["fare"])}, found.dnn_columns)
+    wide, deep = (
+        fc.linear_model(features, found.linear_columns),
+        fc.input_layer({**features, "fare": np.nan_to_num(table["fare"])}, found.dnn_columns),
+    )
     assert wide.shape == (600, 1) and deep.shape[0] == 600 and np.isfinite(deep).all()
     scope: dict = {}
     exec(text, scope)  # what is printed is what was made
@@ -159,7 +167,15 @@ def test_suggest_proposes_columns_that_work_and_gives_reasons():
 
 def test_suggest_reads_tables_and_batches_alike():
     table = {k: v for k, v in suggestion_table().items() if k in ("age", "job", "zone", "label")}
-    codes = {str(fc.suggest(t, label="label")) for t in (table, pd.DataFrame(table), pa.table(table), [{k: v[a : a + 200] for k, v in table.items()} for a in (0, 200, 400)])}
+    codes = {
+        str(fc.suggest(t, label="label"))
+        for t in (
+            table,
+            pd.DataFrame(table),
+            pa.table(table),
+            [{k: v[a : a + 200] for k, v in table.items()} for a in (0, 200, 400)],
+        )
+    }
     assert len(codes) == 1
 
 

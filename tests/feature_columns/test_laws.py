@@ -91,7 +91,10 @@ def test_row_order_and_batch_split_do_not_matter(batch, random):
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(st.lists(st.integers(-1, 4), min_size=3, max_size=3), min_size=1, max_size=4), st.sampled_from(["mean", "sum", "sqrtn"]))
+@given(
+    st.lists(st.lists(st.integers(-1, 4), min_size=3, max_size=3), min_size=1, max_size=4),
+    st.sampled_from(["mean", "sum", "sqrtn"]),
+)
 def test_absent_ids_and_zero_weights_change_nothing(rows, combiner):
     table, ids = jnp.arange(10, dtype=jnp.float32).reshape(5, 2) + 1, np.array(rows, np.int32)
     weights = np.linspace(0.5, 2.0, ids.size, dtype=np.float32).reshape(ids.shape)
@@ -147,7 +150,10 @@ def test_columns_that_read_one_feature_read_it_once():
             return np.array(["a", "b"])
 
     reader = FeatureReader({"s": HostValue("s")})
-    values = [c.ids(reader) for c in (fc.categorical_column_with_hash_bucket("s", 3), fc.categorical_column_with_vocabulary_list("s", ["a"]))]
+    values = [
+        c.ids(reader)
+        for c in (fc.categorical_column_with_hash_bucket("s", 3), fc.categorical_column_with_vocabulary_list("s", ["a"]))
+    ]
     memo: dict = {}
     for value in values:
         value.evaluate({"s": Once()}, memo)

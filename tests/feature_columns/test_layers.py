@@ -27,7 +27,12 @@ RAW = {
 
 
 def deep_columns():
-    return [AGE, fc.embedding_column(fc.crossed_column([SCALED, "job"], 100), 3), fc.indicator_column(JOB), fc.embedding_column(TAGS, 2)]
+    return [
+        AGE,
+        fc.embedding_column(fc.crossed_column([SCALED, "job"], 100), 3),
+        fc.indicator_column(JOB),
+        fc.embedding_column(TAGS, 2),
+    ]
 
 
 class Compiled:
@@ -56,7 +61,9 @@ class Compiled:
 
 
 def test_compiled_and_eager_agree_and_the_transform_survives_json():
-    model = Compiled(lambda features: (fc.input_layer(features, deep_columns()), fc.linear_model(features, [JOB, SCALED, AGE, TAGS])))
+    model = Compiled(
+        lambda features: (fc.input_layer(features, deep_columns()), fc.linear_model(features, [JOB, SCALED, AGE, TAGS]))
+    )
     assert sorted(model.values) == [
         "input_layer/age_bucketized_X_job_embedding/embedding_weights", "input_layer/tags_weighted_by_w_embedding/embedding_weights",
         "linear_model/age/weights", "linear_model/age_bucketized/weights", "linear_model/bias_weights", "linear_model/job/weights",
@@ -86,7 +93,8 @@ def test_padding_rows_give_nothing():
     model.values = {k: jnp.ones_like(v) for k, v in model.values.items()}
     arrays, fill = model.transform(model.raw), model.transform.pad_values()
     padded = {
-        k: jax.tree.map(lambda x, k=k: np.concatenate([x, np.full((2, *x.shape[1:]), fill[k], x.dtype)]), v) for k, v in arrays.items()
+        k: jax.tree.map(lambda x, k=k: np.concatenate([x, np.full((2, *x.shape[1:]), fill[k], x.dtype)]), v)
+        for k, v in arrays.items()
     }
     np.testing.assert_array_equal(np.asarray(model(padded))[:3], model(arrays))
     np.testing.assert_array_equal(np.asarray(model(padded))[3:], [[1.0], [1.0]])  # the bias
@@ -186,8 +194,13 @@ def test_a_table_starts_from_a_checkpoint(tmp_path):
     name = "net/job_embedding/embedding_weights"
     column = fc.embedding_column(JOB, 2, ckpt_to_load_from=str(tmp_path), tensor_name_in_ckpt=name)
     assert fc.input_layer({"job": ["smith"]}, [column]).tolist() == [[2.0, 3.0]]
-    for changes, match in (({"tensor_name_in_ckpt": "x"}, "has no variable 'x'. It has: net/"), ({"dimension": 3}, "expected \\(2, 3\\)")):
-        wrong = fc.embedding_column(JOB, **{"dimension": 2, "ckpt_to_load_from": str(tmp_path), "tensor_name_in_ckpt": name, **changes})
+    for changes, match in (
+        ({"tensor_name_in_ckpt": "x"}, "has no variable 'x'. It has: net/"),
+        ({"dimension": 3}, "expected \\(2, 3\\)"),
+    ):
+        wrong = fc.embedding_column(
+            JOB, **{"dimension": 2, "ckpt_to_load_from": str(tmp_path), "tensor_name_in_ckpt": name, **changes}
+        )
         with pytest.raises(ValueError, match=match):
             fc.input_layer({"job": ["smith"]}, [wrong])
     absent = fc.embedding_column(JOB, 2, ckpt_to_load_from=str(tmp_path / "no"), tensor_name_in_ckpt=name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,6 @@ from estimax import activations, initializers
 from estimax.core import (
     DTypePolicy,
     Frame,
-    HostValue,
     Variable,
     current_frame,
     deserialize,
@@ -25,43 +24,14 @@ from estimax.core import (
     open_frame,
     serialize,
     snake_case,
-    unique_paths,
 )
-from estimax.core.errors import ShapeError, TracerLeakError
+from estimax.core.errors import TracerLeakError
 from estimax.layers.identifiers import constraint_of, regularizer_of
 from estimax.layers.input_spec import InputSpec, check_inputs
+from estimax.layers.masks import attach_masks, fill_masks
+from estimax.layers.signature import call_info, config_names, shape_of
 from estimax.layers.symbolic import KerasTensor, Node, is_symbolic, map_symbolic, output_spec, symbolic_leaves
-
-
-class _CallInfo(NamedTuple):
-    """What a class's `call` and `build` accept."""
-
-    names: tuple[str, ...]
-    training: bool
-    mask: bool
-    masks: tuple[tuple[str, str], ...]  # (argument, its mask argument)
-    build_names: tuple[str, ...]
-
-
-@functools.cache
-def _call_info(cls: type) -> _CallInfo:
-    parameters = list(inspect.signature(cls.call).parameters.values())[1:]
-    names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
-    every = {p.name for p in parameters}
-    masks = tuple((n, f"{n}_mask") for n in names if f"{n}_mask" in every)
-    build_names = tuple(p for p in inspect.signature(cls.build).parameters if p != "self")
-    return _CallInfo(names, "training" in every, "mask" in every, masks, build_names)
-
-
-def shape_of(x: Any) -> Any:
-    """Shapes of a tree of arrays or symbolic tensors: a tuple for one, nested lists, tuples or dicts for many."""
-    if isinstance(x, dict):
-        return {k: shape_of(v) for k, v in x.items()}
-    if isinstance(x, (list, tuple)):
-        return [shape_of(v) for v in x]
-    if x is None or isinstance(x, HostValue):
-        return None
-    return tuple(x.shape) if hasattr(x, "shape") else tuple(np.shape(x))
+from estimax.layers.tracking import Tracked
 
 
 class _OfFirstCall:
@@ -84,7 +54,7 @@ class _OfFirstCall:
         return node.args[0] if len(node.args) == 1 else node.inputs
 
 
-class Layer:
+class Layer(Tracked):
     """A computation with variables.
 
     Calling a layer builds it (creates its variables for the input's shape) and computes, at once; inside a model's compiled step the
@@ -236,112 +206,9 @@ class Layer:
 
     add_variable = add_weight
 
-    def _children(self) -> Iterator[Variable | Layer]:
-        """Own variables, then variables and layers found in attributes, lists and dicts, in order of assignment."""
-        yield from self._own_variables
-        for key, value in self.__dict__.items():
-            if key not in ("_own_variables", "nodes", "_losses_of", "_losses") and not key.startswith("_ref_"):
-                yield from _found_in(value)
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The direct sublayers."""
-        return list({id(c): c for c in self._children() if isinstance(c, Layer)}.values())
-
-    def flatten_layers(self) -> list[Layer]:
-        """This layer and all below it, each once."""
-        seen: dict[int, Layer] = {}
-
-        def walk(layer: Layer) -> None:
-            if id(layer) not in seen:
-                seen[id(layer)] = layer
-                for child in layer._children():
-                    if isinstance(child, Layer):
-                        walk(child)
-
-        walk(self)
-        return list(seen.values())
-
-    def _walk(self, trainable: bool, seen: dict[int, tuple[Variable, bool]], layers: set[int]) -> None:
-        if id(self) in layers:
-            return
-        layers.add(id(self))
-        trainable = trainable and self._trainable
-        children = list(self._children())
-        for child in children:
-            if isinstance(child, Variable) and id(child) not in seen:
-                seen[id(child)] = child, trainable and child.trainable
-        for child in children:
-            if isinstance(child, Layer):
-                child._walk(trainable, seen, layers)
-
-    def _variables(self) -> list[tuple[Variable, bool]]:
-        seen: dict[int, tuple[Variable, bool]] = {}
-        self._walk(True, seen, set())
-        return list(seen.values())
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All variables: trainable ones first, each group in order of creation."""
-        return self.trainable_variables + self.non_trainable_variables
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """The variables that training changes."""
-        return [v for v, trainable in self._variables() if trainable]
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The variables that training leaves alone or changes only as state."""
-        return [v for v, trainable in self._variables() if not trainable]
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All variables in order of creation, sublayer by sublayer, but for states that are no part of the trained model."""
-        return [v for v, _ in self._variables() if not getattr(v, "transient", False)]
-
-    trainable_weights = trainable_variables
-    non_trainable_weights = non_trainable_variables
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the variables; setting it sets it on all layers below."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.flatten_layers():
-            layer._trainable = bool(value)
-
-    def get_weights(self) -> list[np.ndarray]:
-        """The values of `weights`."""
-        return [v.numpy() for v in self.weights]
-
-    def set_weights(self, weights: list[Any]) -> None:
-        """Sets the values of `weights`; nothing is changed if one does not fit.
-
-        Raises:
-            ValueError: if their number or a shape differs.
-        """
-        variables = self.weights
-        if len(weights) != len(variables):
-            raise ValueError(
-                f'{type(self).__name__} "{self.name}": expected {len(variables)} arrays, given {len(weights)}. The order is that of '
-                f"layer.weights: {[v.path for v in variables]}."
-            )
-        for v, w in zip(variables, weights):
-            if tuple(np.shape(w)) != v.shape:
-                raise ShapeError(f'Variable "{v.path}": expected a value of shape {v.shape}, given {np.shape(w)}.')
-        for v, w in zip(variables, weights):
-            v.assign(w)
-
-    def count_params(self) -> int:
-        """The number of elements of all variables."""
-        return sum(v.size for v in self.weights)
-
     def call_accepts(self, argument: str) -> bool:
         """Whether `call` has an argument of this name."""
-        info = _call_info(type(self))
+        info = call_info(type(self))
         return argument in info.names or {"mask": info.mask, "training": info.training}.get(argument, False)
 
     # -- losses -------------------------------------------------------------------------------------------------------
@@ -424,13 +291,10 @@ class Layer:
         return self._call_in(frame, args, kwargs)
 
     def _call_in(self, frame: Frame, args: tuple, kwargs: dict[str, Any]) -> Any:
-        info = _call_info(type(self))
+        info = call_info(type(self))
         if args:
             given_first = args[0]
-            if isinstance(given_first, jax.Array):
-                args = (self._cast(given_first), *map(self._cast, args[1:]))
-            else:
-                args = (self._convert_first(given_first), *map(self._cast, args[1:]))
+            args = (self._convert_first(given_first), *map(self._cast, args[1:]))
         else:
             given_first = None
         kwargs = {k: self._cast(v) for k, v in kwargs.items()} if kwargs else {}
@@ -438,11 +302,12 @@ class Layer:
         training = kwargs.pop("training", None)
         if training is None and info.training and "training" in info.names[: len(args)]:
             position = info.names.index("training")
+            kwargs |= dict(zip(info.names[position + 1 :], args[position + 1 :]))
             training, args = args[position], args[:position]
         if training is None:
             training = self.default_training if outer_training is None else outer_training
         if frame._masks:
-            masks = self._fill_masks(frame, info, args, kwargs, given_first)
+            masks = fill_masks(frame, info, args, kwargs, given_first)
         else:
             masks = kwargs.get("mask") if info.mask else None
         frame.training = training
@@ -463,7 +328,7 @@ class Layer:
             frame._scopes.pop()
             frame.training, frame.autocast = outer_training, outer_autocast
         if self.supports_masking and (masks is not None or type(self).compute_mask is not Layer.compute_mask):
-            self._attach_masks(frame, self.compute_mask(args[0] if args else None, masks), out)
+            attach_masks(frame, self.compute_mask(args[0] if args else None, masks), out)
         return out
 
     def _regularize_activity(self, frame: Frame, out: Any) -> None:
@@ -475,44 +340,9 @@ class Layer:
                 count = jnp.maximum(jnp.sum(rows), 1)
             self.add_loss(self.activity_regularizer(leaf) / count)
 
-    def _fill_masks(self, frame: Frame, info: _CallInfo, args: tuple, kwargs: dict[str, Any], given_first: Any) -> Any:
-        """Passes the masks that this call's arrays carry; gives that of the first argument."""
-
-        def mask_tree(x: Any) -> Any:
-            if isinstance(x, dict):
-                return {k: mask_tree(v) for k, v in x.items()}
-            if isinstance(x, (list, tuple)):
-                return [mask_tree(v) for v in x]
-            return frame.mask_of(x)
-
-        first = mask_tree(given_first)
-        if all(m is None for m in jax.tree.leaves(first, is_leaf=lambda m: m is None)):
-            first = None
-        if info.mask and "mask" not in kwargs and first is not None and "mask" not in info.names[: len(args)]:
-            kwargs["mask"] = first
-        for argument, mask_name in info.masks:
-            position = info.names.index(argument)
-            value = args[position] if position < len(args) else kwargs.get(argument)
-            if value is not None and kwargs.get(mask_name) is None:
-                source = given_first if position == 0 else value
-                found = frame.mask_of(source)
-                if found is not None:
-                    kwargs[mask_name] = found
-        return kwargs["mask"] if info.mask and kwargs.get("mask") is not None else first
-
-    @staticmethod
-    def _attach_masks(frame: Frame, masks: Any, out: Any) -> None:
-        if masks is None:
-            return
-        outs = jax.tree.leaves(out)
-        flat = masks if isinstance(masks, (list, tuple)) else [masks]
-        for array, mask in zip(outs, flat):
-            if mask is not None:
-                frame.set_mask(array, mask)
-
     def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
         """Builds for the shapes of these arguments."""
-        info = _call_info(type(self))
+        info = call_info(type(self))
         named = dict(zip(info.names, args)) | kwargs
         if len(info.build_names) > 1 or (info.build_names and info.build_names[0] not in ("input_shape", "kwargs")):
             shapes = {}
@@ -530,7 +360,7 @@ class Layer:
         """Calls `build` in this layer's scope, once."""
         if self.built:
             return
-        names = _call_info(type(self)).build_names
+        names = call_info(type(self)).build_names
         if list(shapes) == ["input_shape"] and "input_shape" not in names:
             self.build(shapes["input_shape"])
         else:
@@ -568,7 +398,7 @@ class Layer:
 
     def compute_output_shape(self, *shapes: Any, **named_shapes: Any) -> Any:
         """The shape of the output, with None for unknown axes, from the shapes of the arguments of `call`."""
-        names = _call_info(type(self)).names
+        names = call_info(type(self)).names
         dtype = self.compute_dtype
 
         def tensor(shape: Any) -> Any:
@@ -614,22 +444,44 @@ class Layer:
             out = self(*args, **kwargs)
         return out, frame.values
 
-    @property
-    def bindings(self) -> dict[int, str]:
-        """The path of each variable below this layer, by identity."""
-        return unique_paths(self.variables)
+    def stateless_call(
+        self, trainable_variables: Sequence[Any], non_trainable_variables: Sequence[Any], *args: Any, **kwargs: Any
+    ) -> tuple[Any, list[Any]]:
+        """`apply` in Keras's form: lists of values in, output and new values of the non-trainable variables out.
 
-    @property
-    def kinds(self) -> dict[str, str]:
-        """`"params"` or `"state"` by path: whether training changes the variable now."""
-        paths = self.bindings
-        return {paths[id(v)]: "params" if trainable else "state" for v, trainable in self._variables()}
+        Args:
+            trainable_variables: values in the order of `layer.trainable_variables`.
+            non_trainable_variables: values in the order of `layer.non_trainable_variables`.
+            args, kwargs: of the call, `training` included.
 
-    @property
-    def values(self) -> dict[str, jax.Array]:
-        """The arrays of all variables by path."""
+        Raises:
+            ValueError: if the layer is not built, or the number of values differs.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from estimax.layers import Dense
+            >>> layer = Dense(2)
+            >>> _ = layer(jnp.ones((1, 3)))
+            >>> y, _ = layer.stateless_call([v.value for v in layer.trainable_variables], [], jnp.ones((4, 3)))
+            >>> y.shape
+            (4, 2)
+
+        Reference: keras.layers.Layer.stateless_call.
+        """
         paths = self.bindings
-        return {paths[id(v)]: v.value for v in self.variables}
+        values: dict[str, Any] = {}
+        for variables, given in (
+            (self.trainable_variables, trainable_variables),
+            (self.non_trainable_variables, non_trainable_variables),
+        ):
+            if len(variables) != len(given):
+                raise ValueError(
+                    f'{type(self).__name__} "{self.name}": stateless_call: given {len(given)} values, expected {len(variables)}, for '
+                    f"{[v.path for v in variables]}."
+                )
+            values |= {paths[id(v)]: value for v, value in zip(variables, given)}
+        out, new = self.apply(values, *args, training=bool(kwargs.pop("training", False)), **kwargs)
+        return out, [new[paths[id(v)]] for v in self.non_trainable_variables]
 
     # -- config -------------------------------------------------------------------------------------------------------
 
@@ -647,7 +499,7 @@ class Layer:
         if self.activity_regularizer is not None or self.config_has_activity_regularizer:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
         if type(self).get_config is Layer.get_config:
-            for name in _config_names(type(self)):
+            for name in config_names(type(self), Layer):
                 if name in self.config_leaves_out:
                     continue
                 if name not in self.__dict__:
@@ -672,23 +524,6 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-@functools.cache
-def _config_names(cls: type) -> tuple[str, ...]:
-    """The constructor's arguments that belong into a config: those of the class, and of its bases while it passes keywords on."""
-    skip = {"self", "name", "trainable", "dtype", "activity_regularizer", "autocast"}
-    names: dict[str, None] = {}
-    for base in cls.__mro__:
-        if base is Layer:
-            break
-        if "__init__" not in base.__dict__:
-            continue
-        parameters = inspect.signature(base.__init__).parameters.values()
-        names |= {p.name: None for p in parameters if p.name not in skip and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-        if all(p.kind != p.VAR_KEYWORD for p in parameters):
-            break
-    return tuple(names)
 
 
 def _from_config_value(value: Any, custom_objects: Mapping[str, Any] | None) -> Any:
@@ -740,17 +575,6 @@ def _building(build: Callable) -> Callable:
             self._build_shapes = {**dict(zip(names, shapes)), **named}
 
     return wrapped
-
-
-def _found_in(value: Any) -> Iterator[Variable | Layer]:
-    if isinstance(value, (Variable, Layer)):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for v in value:
-            yield from _found_in(v)
-    elif isinstance(value, dict):
-        for v in value.values():
-            yield from _found_in(v)
 
 
 __all__ = ["KerasTensor", "Layer", "is_symbolic", "shape_of"]

@@ -182,3 +182,22 @@ def test_input_and_output_are_those_of_the_first_symbolic_call():
             return self.output(inputs)
 
     assert Own()(jnp.ones((2, 3))).shape == (2, 4)
+
+
+def test_training_and_mask_by_position():
+    layer = layers.BatchNormalization(momentum=0.0)
+    x = jnp.array([[1.0], [3.0], [100.0]])
+    layer(x, True, jnp.array([True, True, False]))
+    assert layer.moving_mean.numpy().tolist() == [2.0]
+
+
+def test_stateless_call_takes_and_gives_lists():
+    layer = layers.BatchNormalization(momentum=0.0)
+    x = jnp.array([[1.0], [3.0]])
+    layer(x)
+    trainable = [v.value for v in layer.trainable_variables]
+    state = [v.value for v in layer.non_trainable_variables]
+    _, new = layer.stateless_call(trainable, state, x, training=True)
+    assert [v.tolist() for v in new] == [[2.0], [1.0]] and layer.moving_mean.numpy().tolist() == [0.0]
+    with pytest.raises(ValueError, match="given 1 values, expected 2"):
+        layer.stateless_call(trainable[:1], state, x)

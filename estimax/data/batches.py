@@ -35,7 +35,8 @@ class Batches:
 
     def __next__(self) -> tuple[Any, ...]:
         batch = as_batch(next(self._source), self._what)
-        names = leaf_names(batch[0])
+        features = batch[0]
+        names = list(features) if type(features) is dict else leaf_names(features)
         if self._names is None:
             check_batch(batch, self._what)
             self._names = names

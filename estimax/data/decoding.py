@@ -15,6 +15,7 @@ import numpy as np
 from estimax.data.csv import CsvFormat, column_of, default_of, options_of
 from estimax.data.errors import DataLossError, InvalidDataError
 from estimax.data.example import Example, Feature
+from estimax.data.png import simple_png
 
 
 def _texts(values: Any, what: str) -> tuple[list[Any], tuple[int, ...]]:
@@ -141,6 +142,9 @@ def decode_raw(
     return numbers.reshape(*shape, size // dtype.itemsize)
 
 
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
 def decode_image(contents: bytes, channels: int = 0, dtype: Any = np.uint8, expand_animations: bool = True) -> np.ndarray:
     """A PNG, JPEG, GIF or BMP image as an array.
 
@@ -164,20 +168,22 @@ def decode_image(contents: bytes, channels: int = 0, dtype: Any = np.uint8, expa
         from PIL import Image, ImageSequence, UnidentifiedImageError
     except ImportError:
         raise ImportError("decode_image needs Pillow: pip install 'estimax[images]'") from None
-    modes = {1: "L", 3: "RGB", 4: "RGBA"}
-    kind = next((name for magic, name in _MAGIC.items() if contents[: len(magic)] == magic), None)
-    if kind is None:
-        raise DataLossError("decode_image: not a PNG, JPEG, GIF or BMP image")
-    if channels not in (0, *modes):
+    if channels not in (0, *MODES):
         raise ValueError(f"decode_image: channels must be 0, 1, 3 or 4, given {channels}")
     wanted = np.dtype(dtype)
     if wanted.kind != "f" and wanted not in (np.uint8, np.uint16):
         raise ValueError(f"decode_image: dtype must be uint8, uint16 or a float dtype, given {wanted}")
+    quick = simple_png(contents, channels)
+    if quick is not None:
+        return _scaled(quick, wanted)
+    kind = next((name for magic, name in _MAGIC.items() if contents[: len(magic)] == magic), None)
+    if kind is None:
+        raise DataLossError("decode_image: not a PNG, JPEG, GIF or BMP image")
     try:
         with Image.open(io.BytesIO(contents), formats=[kind]) as image:
             animated = image.format == "GIF" and expand_animations
-            frames = [_pixels(frame, modes.get(channels)) for frame in ImageSequence.Iterator(image)] if animated else [
-                _pixels(image, modes.get(channels))
+            frames = [_pixels(frame, MODES.get(channels)) for frame in ImageSequence.Iterator(image)] if animated else [
+                _pixels(image, MODES.get(channels))
             ]
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataLossError(f"decode_image: not a PNG, JPEG, GIF or BMP image, or damaged ({error})") from None

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from estimax.core import TrainState
 from estimax.core.errors import CheckpointError, ExportError, InputDataError, NanLossError
+from estimax.estimator.early_stopping import append_eval_metrics
 from estimax.estimator.export.saving import export_all
 from estimax.estimator.inputs import INPUT_FN_ARGUMENTS, Peekable, batches_of, call_with_known
 from estimax.estimator.model_dir import Loaded, checkpoint_step, latest_checkpoint, load, names_for_checkpoint, writing
@@ -82,6 +84,7 @@ class Estimator:
         self._program = Program(self._model_fn.forward, seed=self._config.seed, row_tables=self._row_tables)
         self._checkpoints = Checkpointer(self.model_dir, keep=self._config.keep_checkpoint_max)
         self._state: TrainState | None = None
+        self._run: Run | None = None
         self._train_ops: tuple = ()
         self._loaded: Loaded | None = None
         self._weights: tuple[str, TrainState] | None = None
@@ -137,8 +140,9 @@ class Estimator:
         Raises:
             ValueError: if nothing has been trained yet.
         """
-        if self._state is not None:
-            return list(places(self._state, self._train_ops))
+        state = self._live()
+        if state is not None:
+            return list(places(state, self._train_ops))
         return sorted(self._latest_loaded().values)
 
     def get_variable_value(self, name: str) -> np.ndarray:
@@ -150,10 +154,11 @@ class Estimator:
         Raises:
             ValueError: if there is none of this name, or nothing has been trained yet.
         """
-        if self._state is not None:
-            known: Mapping[str, Any] = places(self._state, self._train_ops)
+        state = self._live()
+        if state is not None:
+            known: Mapping[str, Any] = places(state, self._train_ops)
             if name in known:
-                return known[name].read(self._state)
+                return known[name].read(state)
         else:
             known = self._latest_loaded().values
             if name in known:
@@ -279,7 +284,7 @@ class Estimator:
         state = with_values(state, self._train_ops, {n: v for n, v in loaded.values.items() if n in known})
         # The first optimizer counts by the global step there; it has no counter of its own.
         opt_state = {
-            i: s | {"iteration": state.step} if isinstance(s, dict) and "iteration" in s and i == "0" else s
+            i: s | {"iteration": jnp.array(state.step)} if isinstance(s, dict) and "iteration" in s and i == "0" else s
             for i, s in state.opt_state.items()
         }
         return state.replace(opt_state=opt_state)
@@ -298,6 +303,7 @@ class Estimator:
         last_step = max_steps if max_steps is not None else None if steps is None else start + steps
         run = Run(self._program, self._state, self._all_hooks(hooks, listeners, last_step))
         run.estimator = self
+        self._run = run
         try:
             for hook in run.hooks:
                 hook.begin(run)
@@ -310,6 +316,8 @@ class Estimator:
             for hook in run.hooks:
                 hook.failed(run, error)
             raise
+        finally:
+            self._run = None
         if run._losses is not None:
             logger.info("Loss for final step: %s.", run.last_loss)
 
@@ -339,7 +347,7 @@ class Estimator:
         seconds = config.save_checkpoints_secs or (None if config.save_checkpoints_steps else 10**9)
         saver = CheckpointSaverHook(
             self.model_dir, seconds, config.save_checkpoints_steps, listeners, checkpointer=self._checkpoints, last_step=last_step,
-            extra=self._checkpoint_extra, at_end=bool(config.save_checkpoints_secs or config.save_checkpoints_steps or listeners) or True,
+            extra=self._checkpoint_extra,
         )  # fmt: skip
         return [*found, saver]
 
@@ -386,6 +394,7 @@ class Estimator:
             writer = self._writer(self.eval_dir(name))
             writer.scalars({k: v for k, v in results.items() if k != "global_step" and np.ndim(v) == 0}, run.step)
             writer.flush()
+            append_eval_metrics(self.eval_dir(name), run.step, {k: v for k, v in results.items() if np.ndim(v) == 0})
         shown = ", ".join(f"{k} = {v:.6g}" for k, v in sorted(results.items()) if np.ndim(v) == 0)
         logger.info("Saving dict for global step %d: %s", run.step, shown)
         return results
@@ -539,14 +548,24 @@ class Estimator:
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
+    def _live(self) -> TrainState | None:
+        """The state in memory, also in the middle of training, where hooks may evaluate; None if there is none."""
+        return self._run.state if self._run is not None else self._state
+
+    @property
+    def is_live(self) -> bool:
+        """Whether weights are in memory, so that `evaluate` and `predict` read nothing from disk."""
+        return self._live() is not None
+
     def _batches(self, input_fn: Callable, mode: str, *, finite: bool = True) -> Peekable:
         given = dict(zip(INPUT_FN_ARGUMENTS, (mode, self.params, self.config)))
         result = call_with_known(input_fn, given, what="input_fn")
         return batches_of(result, mode, seed=self._config.seed, finite=finite)
 
     def _global_step(self) -> int:
-        if self._state is not None:
-            return int(self._state.step)
+        live = self._live()
+        if live is not None:
+            return int(live.step)
         return checkpoint_step(self.latest_checkpoint())
 
     def _latest_loaded(self) -> Loaded:
@@ -559,8 +578,9 @@ class Estimator:
 
     def _state_for(self, batches: Peekable, checkpoint_path: Any) -> TrainState:
         """The weights to evaluate or predict with."""
-        if checkpoint_path is None and self._state is not None:
-            return self._state
+        live = self._live()
+        if checkpoint_path is None and live is not None:
+            return live
         path = os.fspath(checkpoint_path) if checkpoint_path is not None else self.latest_checkpoint()
         if path is not None:
             if self._weights is None or self._weights[0] != path:
@@ -588,8 +608,9 @@ class Estimator:
         Raises:
             ExportError: if nothing has been trained yet.
         """
-        if checkpoint_path is None and self._state is not None:
-            return self._state
+        live = self._live()
+        if checkpoint_path is None and live is not None:
+            return live
         path = checkpoint_path or self.latest_checkpoint()
         if path is None:
             raise ExportError(f"There are no weights to export: nothing was trained, and model_dir {self.model_dir!r} has no checkpoint.")

@@ -83,11 +83,6 @@ class ModelFn:
             return Outputs(loss=spec.loss, metrics={"loss": spec.loss, **(spec.eval_metric_ops or {})})
         return Outputs(predictions=spec.predictions)
 
-    def export_forward(self, mode: str, features: Any, labels: Any, weights: Any) -> Outputs:
-        """As `forward`, giving the outputs of each signature."""
-        spec = self.spec(features, labels, mode)
-        return Outputs(predictions={name: out.outputs for name, out in (spec.export_outputs or {}).items()})
-
     def _keep_facts(self, spec: EstimatorSpec) -> None:
         if spec.mode in self.facts:
             return

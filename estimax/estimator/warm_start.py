@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
 from estimax.core import TrainState
@@ -206,7 +206,7 @@ def warm_started(state: TrainState, train_ops: Sequence[Any], settings: WarmStar
     state = with_values(state, train_ops, values)
     if "global_step" in values and isinstance(state.opt_state, dict):
         opt_state = {
-            i: s | {"iteration": state.step} if isinstance(s, dict) and "iteration" in s and i == "0" else s for i, s in state.opt_state.items()
+            i: s | {"iteration": jnp.array(state.step)} if isinstance(s, dict) and "iteration" in s and i == "0" else s for i, s in state.opt_state.items()
         }
         state = state.replace(opt_state=opt_state)
-    return jax.tree.map(lambda a: a, state)
+    return state

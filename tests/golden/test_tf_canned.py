@@ -19,15 +19,19 @@ XFAIL = {
 
 
 class Recorder(Hook):
-    """Sets the first values and keeps every loss."""
+    """Sets the first values, keeps all variables as they are then, and keeps every loss."""
 
     def __init__(self, initial: dict[str, Any] | None):
-        self.initial, self.losses, self.step0 = initial, [], None
+        self.initial, self.losses = initial, []
+        self.step0: dict[str, Any] = {}
+        self.trainable: list[str] = []
 
     def after_create_session(self, run: Any) -> None:
         if self.initial is not None:
             for name, value in self.initial.items():
                 run.set_variable(name, value)
+        self.step0 = _variables(run.estimator)
+        self.trainable = sorted(run.state.params)
 
     def after_run(self, run: Any) -> None:
         self.losses.append(run.last_loss)
@@ -71,13 +75,16 @@ def _build(case: dict, tmp_path: Any) -> Any:
 
 
 def _train(case: dict, estimator: Any) -> list[float]:
-    size, steps = case["train"]["batch_size"], case["train"]["steps"]
     initial = {k: golden.value(v) for k, v in case.get("initial_variables", {}).items()}
     losses: list[float] = []
-    for again in range(2 if case.get("train_again") else 1):
+    for again, how in enumerate(case[k] for k in ("train", "train_again") if k in case):
         recorder = Recorder(None if again else initial)
-        estimator.train(lambda: batches(case["features"], case["labels"], size, repeat=True), hooks=[recorder], steps=steps)
+        size = how["batch_size"]
+        estimator.train(lambda: batches(case["features"], case["labels"], size, repeat=True), hooks=[recorder], steps=how["steps"])
         losses += recorder.losses
+        if not again and "step0_variables" in case["expected"]:
+            _compare(recorder.step0, case["expected"]["step0_variables"], "step 0", {"rtol": 1e-6, "atol": 1e-6})
+            assert recorder.trainable == sorted(case["expected"]["trainable_variables"])
     return losses
 
 

@@ -63,6 +63,8 @@ CALLABLES: dict[str, Callable] = {
 
 def lookup(name: str) -> Any:
     """The class or function of a tree's `fn`."""
+    if name == "make_columns":
+        return columns_spliced
     if "." not in name:
         return getattr(ex.feature_columns, name)
     package, _, rest = name.partition(".")

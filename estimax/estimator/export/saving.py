@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from estimax import export
+import numpy as np
+
+from estimax import data, export
 from estimax.core import HostValue, TrainState
 from estimax.core.errors import ExportError
 from estimax.estimator.export.receivers import ServingInputReceiver, parsing_op, sample_of
 from estimax.estimator.modes import ModeKeys
-from estimax.training import Program
+from estimax.training import Outputs, Program
 
 METHODS = {"ClassificationOutput": "classify", "RegressionOutput": "regress", "PredictOutput": "predict"}
 
@@ -59,15 +62,15 @@ def export_all(
 def signatures_for(estimator: Any, receiver: ServingInputReceiver, state: TrainState) -> dict[str, Any]:
     """The export's signatures: those of the model_fn that fit the receiver."""
     model_fn = estimator._model_fn
-    program = Program(model_fn.export_forward, seed=estimator.config.seed)
     kinds: dict[str, str] = {}
 
-    def forward(mode: str, features: Any, labels: Any, weights: Any) -> Any:
+    def forward(mode: str, features: Any, labels: Any, weights: Any) -> Outputs:
         spec = model_fn.spec(features, labels, mode)
-        kinds.update({k: type(v).__name__ for k, v in (spec.export_outputs or {}).items()})
-        return model_fn.export_forward(mode, features, labels, weights)
+        outputs = spec.export_outputs or {}
+        kinds.update({k: type(v).__name__ for k, v in outputs.items()})
+        return Outputs(predictions={name: out.outputs for name, out in outputs.items()})
 
-    program.forward = forward
+    program = Program(forward, seed=estimator.config.seed)
     if receiver.parser is not None:
         sample, rename = _parsed_sample(receiver.parser)
         inputs: Any = {"examples": {"dtype": "string", "shape": []}}
@@ -88,8 +91,6 @@ def signatures_for(estimator: Any, receiver: ServingInputReceiver, state: TrainS
 
 
 def _with_method(signature: Any, method: str) -> Any:
-    import dataclasses
-
     inputs = signature.inputs
     if method != "predict" and list(inputs) == ["examples"]:
         inputs = {"inputs": inputs["examples"]}
@@ -98,9 +99,7 @@ def _with_method(signature: Any, method: str) -> Any:
 
 def _parsed_sample(spec: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[HostValue], HostValue]]:
     """Sample features as the parser gives them, and what computes a feature from the request."""
-    from estimax import data
-
-    empty = [data.Example({}).SerializeToString() if hasattr(data, "Example") else b""] * 2
+    empty = [data.Example({}).SerializeToString()] * 2
     ops = {name: parsing_op(name, feature) for name, feature in spec.items()}
     sample: dict[str, Any] = {}
     for name, feature in spec.items():
@@ -109,8 +108,6 @@ def _parsed_sample(spec: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[H
         except ValueError:  # a feature without a default must be there: a sample of zeros stands for it
             shape = [2, *(d or 1 for d in getattr(feature, "shape", ()) or ())]
             dtype = str(getattr(feature.dtype, "name", feature.dtype))
-            import numpy as np
-
             sample[name] = np.full(shape, "", object) if dtype == "string" else np.zeros(shape, dtype)
 
     def rename(value: HostValue) -> HostValue:

@@ -142,7 +142,8 @@ class BinaryClassHead(SingleHead):
 
 def sigmoid_cross_entropy(labels: jax.Array, logits: jax.Array) -> jax.Array:
     """Cross entropy of probabilities and log-odds, finite for any logit. Shape of the logits."""
-    return jnp.maximum(logits, 0) - logits * labels + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+    # Of the ways to write it, the one whose derivative at logit 0 is right: `jnp.abs` has slope 1 there.
+    return jax.nn.softplus(logits) - logits * labels
 
 
 def flat_weights(values: jax.Array, weights: Any) -> Any:

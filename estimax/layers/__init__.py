@@ -15,10 +15,24 @@ from estimax.layers.borders import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
-from estimax.layers.convolution import Conv1D, Conv2D, Conv3D
-from estimax.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from estimax.layers.convolution import Conv1D, Conv2D, Conv3D, Convolution1D, Convolution2D, Convolution3D
+from estimax.layers.convolution_transpose import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+    Convolution1DTranspose,
+    Convolution2DTranspose,
+    Convolution3DTranspose,
+)
 from estimax.layers.dense import Dense
-from estimax.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
+from estimax.layers.depthwise import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
 from estimax.layers.dropout import (
     AlphaDropout,
     Dropout,
@@ -40,6 +54,12 @@ from estimax.layers.global_pooling import (
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
     GlobalAveragePooling3D,
+    GlobalAvgPool1D,
+    GlobalAvgPool2D,
+    GlobalAvgPool3D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPool3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
@@ -48,6 +68,7 @@ from estimax.layers.identity import ActivityRegularization, Identity, Lambda, Ma
 from estimax.layers.input_layer import Input, InputLayer
 from estimax.layers.input_spec import InputSpec
 from estimax.layers.jax_layer import JaxLayer
+from estimax.layers.lookup import deserialize, serialize
 from estimax.layers.merging import (
     Add,
     Average,
@@ -69,7 +90,20 @@ from estimax.layers.merging import (
 from estimax.layers.modules import from_module
 from estimax.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from estimax.layers.operation import Operation
-from estimax.layers.pooling import AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxPooling1D, MaxPooling2D, MaxPooling3D
+from estimax.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
 from estimax.layers.preprocessing import (
     AugMix,
     AutoContrast,
@@ -133,10 +167,6 @@ from estimax.layers.symbolic import KerasTensor, is_symbolic
 from estimax.layers.wrapper import SpectralNormalization, TimeDistributed, Wrapper
 
 __all__ = [
-    "ELU",
-    "GRU",
-    "LSTM",
-    "RNN",
     "Activation",
     "ActivityRegularization",
     "AdaptiveAveragePooling1D",
@@ -155,6 +185,9 @@ __all__ = [
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
+    "AvgPool1D",
+    "AvgPool2D",
+    "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
     "CategoryEncoding",
@@ -170,6 +203,12 @@ __all__ = [
     "ConvLSTM1D",
     "ConvLSTM2D",
     "ConvLSTM3D",
+    "Convolution1D",
+    "Convolution1DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
@@ -180,16 +219,24 @@ __all__ = [
     "Discretization",
     "Dot",
     "Dropout",
+    "ELU",
     "EinsumDense",
     "Embedding",
     "Equalization",
     "Flatten",
+    "GRU",
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
@@ -205,12 +252,16 @@ __all__ = [
     "IntegerLookup",
     "JaxLayer",
     "KerasTensor",
+    "LSTM",
     "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
@@ -226,6 +277,7 @@ __all__ = [
     "Permute",
     "Pipeline",
     "RMSNormalization",
+    "RNN",
     "RandAugment",
     "RandomBrightness",
     "RandomColorDegeneration",
@@ -256,6 +308,8 @@ __all__ = [
     "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
@@ -280,11 +334,13 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "from_module",
     "is_symbolic",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]

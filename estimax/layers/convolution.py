@@ -238,3 +238,7 @@ class Conv3D(_Convolution):
     """
 
     rank = 3
+
+
+# Keras's longer names.
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D

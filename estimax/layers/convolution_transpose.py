@@ -198,3 +198,7 @@ class Conv3DTranspose(_ConvolutionTranspose):
     """
 
     rank = 3
+
+
+# Keras's longer names.
+Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = Conv1DTranspose, Conv2DTranspose, Conv3DTranspose

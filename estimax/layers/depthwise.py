@@ -310,3 +310,7 @@ class SeparableConv2D(_SeparableConvolution):
     """
 
     rank = 2
+
+
+# Keras's longer names.
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D

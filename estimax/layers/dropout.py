@@ -144,6 +144,11 @@ class SpatialDropout2D(_SpatialDropout):
         data_format: `"channels_last"` (default) or `"channels_first"`.
         seed: makes draws repeatable.
 
+    Example:
+        >>> import jax.numpy as jnp
+        >>> SpatialDropout2D(0.5)(jnp.ones((1, 2, 2, 4)), training=True).shape
+        (1, 2, 2, 4)
+
     Reference: keras.layers.SpatialDropout2D; Tompson et al., arXiv:1411.4280.
     """
 
@@ -161,6 +166,11 @@ class SpatialDropout3D(_SpatialDropout):
         rate: the share of channels to drop.
         data_format: `"channels_last"` (default) or `"channels_first"`.
         seed: makes draws repeatable.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> SpatialDropout3D(0.5)(jnp.ones((1, 2, 2, 2, 4)), training=True).shape
+        (1, 2, 2, 2, 4)
 
     Reference: keras.layers.SpatialDropout3D; Tompson et al., arXiv:1411.4280.
     """
@@ -181,6 +191,11 @@ class GaussianDropout(_Random):
 
     Raises:
         ValueError: if `rate` is not in this range.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> GaussianDropout(0.5)(jnp.ones((1, 2))).tolist()
+        [[1.0, 1.0]]
 
     Reference: keras.layers.GaussianDropout; Srivastava et al., "Dropout", JMLR 15, 2014, section 10.
     """
@@ -208,6 +223,11 @@ class GaussianNoise(_Random):
 
     Raises:
         ValueError: if `stddev` is not in this range.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> GaussianNoise(0.5)(jnp.ones((1, 2))).tolist()
+        [[1.0, 1.0]]
 
     Reference: keras.layers.GaussianNoise.
     """
@@ -240,6 +260,11 @@ class AlphaDropout(_Random):
 
     Raises:
         ValueError: if `rate` is not between 0 and 1.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> AlphaDropout(0.5)(jnp.ones((1, 2))).tolist()
+        [[1.0, 1.0]]
 
     Reference: keras.layers.AlphaDropout; Klambauer et al., "Self-Normalizing Neural Networks", arXiv:1706.02515.
     """

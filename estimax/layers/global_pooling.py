@@ -170,6 +170,11 @@ class GlobalAveragePooling3D(_GlobalAveragePooling):
     rank = 3
 
 
+# Keras's shorter names.
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D
+
+
 class _AdaptivePooling(Layer):
     """Splits each axis of positions into `output_size` windows that cover it, and pools them axis by axis."""
 

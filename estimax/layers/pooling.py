@@ -189,3 +189,8 @@ class AveragePooling3D(_AveragePooling):
     """
 
     rank = 3
+
+
+# Keras's shorter names.
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D

@@ -73,7 +73,6 @@ class HeadAttention(Layer):
         self.seed = seed
         self.seed_generator = SeedGenerator(seed)
         self.supports_masking = True
-        self.gate_dense: EinsumDense | None = None
 
     def build_heads(self, shapes: dict[str, tuple], heads: dict[str, tuple[int, int]], output_shape: tuple[int, ...]) -> None:
         """Creates and builds the projections of query, key, (gate,) value and output.
@@ -142,7 +141,7 @@ class HeadAttention(Layer):
         # have no meaning either way.
         query_mask = current_frame().mask_of(query)  # type: ignore[union-attr]
         mask = self._merged_mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
-        gate = self.gate_dense(query) if self.gate_dense is not None else None
+        gate = self.gate_dense(query) if self.use_gate else None
         query, key, value = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         scale = 1 / math.sqrt(query.shape[-1])
         if self.dropout > 0 or return_attention_scores or query.ndim != 4:

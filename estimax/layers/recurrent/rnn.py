@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from estimax.core import register, scan
+from estimax.core import Frame, current_frame, next_key, register, scan
 from estimax.core.errors import ShapeError
 from estimax.layers.base import Layer
 from estimax.layers.input_spec import InputSpec, layer_title
@@ -167,22 +167,38 @@ class RNN(Layer):
 
     def _run_cell(self, sequences: jax.Array, states: list, mask: Any, training: bool, options: dict) -> Any:
         """The way of cells that are any layer: the whole step inside the scan, which carries what the cell's variables become."""
-        takes_training = "training" in inspect.signature(self.cell.call).parameters
-        extra = {"training": training} if takes_training else {}
+        extra = {"training": training} if "training" in inspect.signature(self.cell.call).parameters else {}
         step = self.cell if callable(self.cell) else self.cell.call
+        is_layer = isinstance(self.cell, Layer)
+        values = self.cell.values if is_layer else {}
+        bindings, kinds = (self.cell.bindings, self.cell.kinds) if is_layer else ({}, {})
+
+        def pure(key: Any) -> Frame:
+            return Frame(values, bindings, key=key, training=training, kinds=kinds)
 
         def advance(x: Any, states: list) -> tuple[Any, list]:
             output, new_states = step(x, states, **extra)
             return output, list(new_states) if isinstance(new_states, (list, tuple)) else [new_states]
 
+        def output_shape(key: Any, x: Any, states: list) -> Any:
+            with pure(key):
+                return advance(x, states)[0]
+
+        key = next_key()
         xs = jnp.swapaxes(sequences, 0, 1)
-        shape = jax.eval_shape(advance, xs[0], states)[0]
+        shape = jax.eval_shape(output_shape, key, xs[0], states)
         first = jax.tree.leaves(states)[0]
-        if first.shape != shape.shape:
-            first = jnp.zeros(shape.shape, shape.dtype)
-        last, outputs, states = scan_time(
-            advance, xs, states, None if mask is None else mask.T, first_output=first.astype(shape.dtype), scan=scan, **options
-        )
+        first = first.astype(shape.dtype) if first.shape == shape.shape else jnp.zeros(shape.shape, shape.dtype)
+        mask = None if mask is None else mask.T
+        # A pure call of its own, so that a cell with state works in eager calls too.
+        with pure(key) as frame:
+            last, outputs, states = scan_time(advance, xs, states, mask, first_output=first, scan=scan, **options)
+        for variable in self.cell.variables if is_layer else []:
+            if kinds[bindings[id(variable)]] != "params":
+                variable.assign(frame.values[bindings[id(variable)]])
+        outer = current_frame()
+        if outer is not None:
+            outer.losses.extend(frame.losses)
         return last, None if outputs is None else jnp.swapaxes(outputs, 0, 1), states
 
     # -- shapes, masks, config ----------------------------------------------------------------------------------------

@@ -48,6 +48,12 @@ class _ColumnsLayer(Layer):
         shared: dict[str, Variable] = {}
         for column in self._sorted:
             self._by_column[column.name] = self._create(column, shared)
+        self._own()
+
+    def _own(self) -> None:
+        """Makes the columns' variables the layer's own, which is what files of weights hold, in the order of columns."""
+        found = [v for variables in self._by_column.values() for v in variables.values()]
+        self._own_variables = list({id(v): v for v in found}.values())
 
     def _create(self, column: Any, shared: dict[str, Variable]) -> dict[str, Variable]:
         return column.create_variables(self._maker(column, shared)) if isinstance(column, DenseColumn) else {}
@@ -235,7 +241,9 @@ class LinearModel(_ColumnsLayer):
                     "weight_offsets": make("weight_offsets", weights.shape, Zeros(), False),
                 }
             self._by_column[column.name] = {"weights": weights, **own}
+        self._own()
         self.bias = Variable(Zeros(), (self.units,), self.variable_dtype, True, "bias_weights")
+        self._own_variables.append(self.bias)
 
     def call(self, features: Any, cols_to_output_tensors: dict[Any, jax.Array] | None = None) -> jax.Array:
         """The weighted sum.

@@ -206,3 +206,21 @@ def test_a_table_starts_from_a_checkpoint(tmp_path):
     absent = fc.embedding_column(JOB, 2, ckpt_to_load_from=str(tmp_path / "no"), tensor_name_in_ckpt=name)
     with pytest.raises(ValueError, match="there is no such folder"):
         fc.input_layer({"job": ["smith"]}, [absent])
+
+
+def test_a_sequential_over_features_fits_saves_and_loads(tmp_path):
+    import estimax as ex
+
+    columns = [
+        fc.numeric_column("age", normalizer_fn=fc.Standardize(40.0, 10.0)),
+        fc.embedding_column(JOB, 3),
+        fc.indicator_column(JOB),
+    ]
+    model = ex.Sequential([fc.DenseFeatures(columns), layers.Dense(1)])
+    model.compile(optimizer="sgd", loss="mse")
+    features = {"age": np.array([15.0, 30.0, 60.0], np.float32), "job": RAW["job"]}
+    model.fit(features, np.array([0.0, 1.0, 0.0]), epochs=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = ex.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(features, verbose=0), model.predict(features, verbose=0), rtol=1e-6)
+    assert [v.path for v in again.variables] == [v.path for v in model.variables]

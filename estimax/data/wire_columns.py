@@ -9,10 +9,12 @@ slow, and `wire` reads that one. So every result is either that of `wire`, or pl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from estimax.data import wire
+from estimax.data.wire_compiled import Compiled, compiled
 
 PADDING = 16
 SHORT = 32  # text up to this length comes as an array of fixed width
@@ -77,10 +79,27 @@ class Fast:
         self.data, self.keys = Joined(records), keys
         self.size = len(records)
         self.slow = np.zeros(self.size, bool)
+        self._loops = compiled()
+        if self._loops is not None:
+            self._scan(self._loops)
+            return
         start, stop = self._features()
         owner, step, start, stop = self._entries(start, stop)
         owner, key, start, stop = self._keys(owner, step, start, stop)
         self._kinds(owner, key, start, stop)
+
+    def _scan(self, loops: Compiled) -> None:
+        """All of what follows, in one compiled loop."""
+        shape = (len(self.keys), self.size)
+        kinds, first, last = np.full(shape, -1, np.int8), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        names = np.frombuffer(b"".join([*self.keys, b"\0"]), np.uint8)
+        starts = np.cumsum([0, *(len(key) for key in self.keys)])
+        data = self.data
+        loops.scan(data.bytes, data.starts, data.ends, names, starts, self.slow, kinds, first, last)
+        place = np.flatnonzero(kinds.ravel() >= 0)
+        self.owner, self.key = place % max(self.size, 1), place // max(self.size, 1)
+        self.kind = kinds.ravel()[place].astype(np.int64)
+        self.start, self.stop = first.ravel()[place], last.ravel()[place]
 
     def _features(self) -> tuple[np.ndarray, np.ndarray]:
         """Where the one Features message of each Example is."""
@@ -184,18 +203,43 @@ class Fast:
         self.slow[owner[~(fine | empty)]] = True
         self.owner, self.key, self.start, self.stop = owner, key, list_start, np.where(fine, stop, list_start)
         self.kind = np.where(fine, (tag >> 3).astype(np.int64), 0)
-        self.counts = np.zeros(len(owner), np.int64)
 
     def values(self, kind: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | np.ndarray]:
         """All values of a kind: the features they belong to, how many each has, and the values (of text, where they are)."""
         lanes = np.flatnonzero((self.kind == kind) & ~self.slow[self.owner])
-        counts, values = self._text(lanes) if kind == wire.BYTES else self._numbers_of(lanes, kind)
+        if self._loops is not None:
+            counts, values = self._compiled_values(self._loops, lanes, kind)
+        else:
+            counts, values = self._text(lanes) if kind == wire.BYTES else self._numbers_of(lanes, kind)
         fine = ~self.slow[self.owner[lanes]]
         if not fine.all():  # found to be slow just now
             keep = np.repeat(fine, counts)
             values = tuple(v[keep] for v in values) if isinstance(values, tuple) else values[keep]
             lanes, counts = lanes[fine], counts[fine]
         return lanes, counts, values
+
+    def _compiled_values(self, loops: Compiled, lanes: np.ndarray, kind: int) -> tuple[np.ndarray, Any]:
+        data, start, stop = self.data, self.start[lanes], self.stop[lanes]
+        counts = np.zeros(len(lanes), np.int64)
+        room = int((stop - start).sum())  # no value takes less than a byte
+        values: Any
+        if kind == wire.FLOAT:
+            at = np.zeros(len(lanes), np.int64)
+            loops.floats(data.bytes, start, stop, counts, at)
+            held = np.maximum(counts, 0)
+            values = data.rows(np.repeat(at, held) + 4 * _within(held), 4).view("<f4").ravel()
+        elif kind == wire.INT64:
+            numbers = np.zeros(room, np.int64)
+            values = numbers[: loops.integers(data.bytes, start, stop, counts, numbers)]
+        else:
+            first, last = np.zeros(room, np.int64), np.zeros(room, np.int64)
+            n = loops.texts(data.bytes, start, stop, counts, first, last)
+            values = (first[:n], last[:n])
+        bad = counts < 0
+        if bad.any():
+            self.slow[self.owner[lanes[bad]]] = True
+            counts[bad] = 0
+        return counts, values
 
     def _numbers_of(self, lanes: np.ndarray, kind: int) -> tuple[np.ndarray, np.ndarray]:
         data, start, stop = self.data, self.start[lanes], self.stop[lanes]
@@ -271,7 +315,11 @@ class Fast:
         """
         size = stop - start
         width = int(size.max(initial=0))
-        if 0 < width <= SHORT:
+        if 0 < width <= SHORT and self._loops is not None:
+            out = np.zeros((len(size), width), np.uint8)
+            if self._loops.copy_text(self.data.bytes, start, stop, out):
+                return out.view(f"S{width}").ravel()
+        elif 0 < width <= SHORT:
             rows = self.data.rows(start, width)
             if int(size.min()) < width:
                 rows = np.where(np.arange(width) < size[:, None], rows, np.uint8(0))

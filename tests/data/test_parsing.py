@@ -27,10 +27,12 @@ from estimax.data import (
     parse_sequence_example,
     parse_single_example,
     wire,
+    wire_columns,
+    wire_compiled,
 )
 from estimax.data import columns_of_examples as columns
 
-FUZZ_SECONDS = 3.0
+FUZZ_SECONDS = 2.5
 KEYS = ["a", "bb", "a_rather_long_feature_name", "a_rather_long_feature_name_2"]
 WANTED = [(key.encode(), kind) for key in KEYS for kind in (wire.BYTES, wire.FLOAT, wire.INT64)]
 
@@ -86,7 +88,15 @@ def assert_same(a: object, b: object) -> None:
         assert repr(x.flat.tolist()) == repr(y.flat.tolist())
 
 
-def test_the_fast_way_equals_the_reference_also_on_mutated_messages() -> None:
+@pytest.mark.parametrize("loops", ["arrays", "as compiled", "compiled"])
+def test_the_fast_way_equals_the_reference_also_on_mutated_messages(loops: str, monkeypatch) -> None:  # noqa: ANN001
+    plain = wire_compiled.Compiled(
+        wire_compiled.scan, wire_compiled.floats, wire_compiled.integers, wire_compiled.texts, wire_compiled.copy_text
+    )
+    if loops == "compiled":
+        pytest.importorskip("numba")
+    else:
+        monkeypatch.setattr(wire_columns, "compiled", lambda: None if loops == "arrays" else plain)
     source, start, errors, rounds = random.Random(0), time.monotonic(), 0, 0
     while time.monotonic() - start < FUZZ_SECONDS:
         records = [random_record(source) for _ in range(source.randint(1, 30))]
@@ -96,8 +106,8 @@ def test_the_fast_way_equals_the_reference_also_on_mutated_messages() -> None:
         assert_same(side_by_side(records), want)
         errors += isinstance(want, str)
         rounds += 1
-    assert rounds > 40
-    assert errors > 5
+    assert rounds > 20
+    assert errors > 3
 
 
 def test_hostile_messages_are_errors() -> None:

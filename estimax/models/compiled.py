@@ -141,6 +141,8 @@ class CompiledMetrics:
                     metric: Any = metrics.resolve(m, labels[i].shape, flat[i].shape)
                     if isinstance(m, str):
                         metric.name = m
+                    elif not isinstance(m, (metrics.Metric, Mapping)):
+                        metric.name = getattr(m, "__name__", metric.name)
                     metric.build(*_zeros(labels[i], flat[i]))
                     self._entries.append((metric, i, argument == "weighted_metrics"))
                     prefix = f"{names[i]}_" if len(flat) > 1 else ""

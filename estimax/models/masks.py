@@ -141,7 +141,10 @@ class MaskedGraph:
                 )
             else:
                 parts.append(m)
-        whole = self._make("Concatenate", parts, shape=inputs[0].shape, axis=layer.axis)
+        sizes = [x.shape[layer.axis] for x in inputs]
+        shape = list(inputs[0].shape)
+        shape[layer.axis] = None if None in sizes else sum(sizes)
+        whole = self._make("Concatenate", parts, shape=tuple(shape), axis=layer.axis)
         return self._make("Any", whole, shape=whole.shape[:-1], axis=-1, keepdims=False)
 
 

@@ -11,6 +11,7 @@ import jax
 from estimax.core import Variable, current_frame, serialize
 from estimax.layers import KerasTensor, Layer, Operation
 from estimax.layers.symbolic import map_symbolic, output_spec
+from estimax.layers.tracking import Tracked
 from estimax.models.graph import Graph, flat_tensors
 from estimax.models.inputs import fit_inputs
 from estimax.models.trainer import Trainer
@@ -84,7 +85,7 @@ class Model(Trainer, Layer):
 
     # -- structure ----------------------------------------------------------------------------------------------------
 
-    def _children(self) -> Iterator[Variable | Layer]:
+    def _children(self) -> Iterator[Variable | Tracked]:
         if self._graph is not None:
             yield from self._own_variables
             yield from (x for x in self._graph.operations if not isinstance(x, Operation))

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from estimax.core import Variable, current_frame, deserialize, first_free, register, serialize
+import numpy as np
+
+from estimax.core import (
+    HostValue,
+    Variable,
+    current_frame,
+    deserialize,
+    first_free,
+    is_host_array,
+    open_frame,
+    register,
+    serialize,
+)
 from estimax.layers import InputLayer, KerasTensor, Layer
+from estimax.layers.tracking import Tracked
 from estimax.models.graph import Graph, rename
 from estimax.models.model import Model
 
@@ -36,6 +49,7 @@ class Sequential(Model):
     def __init__(self, layers: Iterable[Layer] | None = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self._stack: list[Layer] = []
+        self._input_dtype: str | None = None
         for layer in layers or ():
             self._append(layer)
         self._rebuild()
@@ -106,7 +120,7 @@ class Sequential(Model):
         """The layers, without the input."""
         return [x for x in self._stack if not isinstance(x, InputLayer)]
 
-    def _children(self) -> Iterator[Variable | Layer]:
+    def _children(self) -> Iterator[Variable | Tracked]:
         yield from self._own_variables
         yield from self._stack
         # Attributes of subclasses; the graph's layers are those of the stack.
@@ -135,7 +149,8 @@ class Sequential(Model):
             ):
                 raise ValueError(f'Sequential "{self.name}": given input shape {shape}, but its Input has shape {expected}.')
         else:
-            self._stack.insert(0, InputLayer(batch_shape=shape, dtype=self._stack[0].compute_dtype))
+            dtype = self._input_dtype or self._stack[0].compute_dtype
+            self._stack.insert(0, InputLayer(batch_shape=shape, dtype=dtype))
         source = self._stack[0].output  # type: ignore[attr-defined]
         x = source
         for layer in self.layers:
@@ -143,9 +158,14 @@ class Sequential(Model):
         self._graph = Graph(source, x)
 
     def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        shape = getattr(args[0], "shape", None) if args else None
-        if shape is not None and len(shape) > 0:
-            self.build((None, *shape[1:]))
+        given = args[0] if args else None
+        is_text = isinstance(given, HostValue) or (isinstance(given, np.ndarray) and is_host_array(given))
+        self._input_dtype = "string" if is_text or getattr(given, "dtype", None) == "string" else None
+        shape = _shape_of_column(given) if isinstance(given, HostValue) else getattr(given, "shape", None)
+        if shape:
+            # A layer that keeps states for each row is built for the batch as it is.
+            is_stateful = any(getattr(x, "stateful", False) for x in self.flatten_layers())
+            self.build((shape[0] if is_stateful else None, *shape[1:]))
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -193,9 +213,29 @@ class Sequential(Model):
         shape = config.get("build_input_shape")
         if shape and model._graph is None and _is_shape(shape):
             model.build(tuple(shape))
+        if model._graph is None:
+            model._build_layers(config["layers"])
         if config.get("trainable") is False:
             model._trainable = False
         return model
+
+    def _build_layers(self, configs: list[dict[str, Any]]) -> None:
+        """Builds layer by layer where the input is no single array: a dict of features, say."""
+        with open_frame() as frame, frame.scope(self.name, self):
+            for layer, config in zip(self._stack, configs):
+                if not layer.built and config.get("build_config"):
+                    layer.build_from_config(config["build_config"])
+                    self.built = True
+
+
+def _shape_of_column(value: HostValue) -> tuple[int, ...] | None:
+    """The shape of strings in the batch that is looked at, None for lists of different lengths."""
+    frame = current_frame()
+    sample = None if frame is None or frame.host is None else frame.host.sample
+    try:
+        return np.asarray(value.evaluate(sample or {})).shape
+    except ValueError:
+        return None
 
 
 def _is_shape(value: Any) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from estimax import callbacks, losses, optimizers
 from estimax.core.errors import CheckpointError
-from estimax.layers import LSTM, BatchNormalization, Dense, Embedding, Input, Layer
+from estimax.layers import LSTM, BatchNormalization, Dense, Embedding, GlobalAveragePooling1D, Input, Layer, TextVectorization
 from estimax.models import Model, Sequential, load_model, model_from_json
 from estimax.models.saving import archive as archive_module
 
@@ -133,6 +133,19 @@ def test_recurrent_and_masked_models(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         load_model(tmp_path / "m.keras").predict(data, verbose=0), model.predict(data, verbose=0), rtol=1e-6
     )
+
+
+def test_vocabularies_travel_along(tmp_path: Path) -> None:
+    texts = np.array(["hello world", "a b c", "world", "x y"])
+    vectorize = TextVectorization(max_tokens=20, output_sequence_length=4)
+    vectorize.adapt(texts)
+    model = Sequential([vectorize, Embedding(20, 4, mask_zero=True), GlobalAveragePooling1D(), Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(texts, np.ones((4, 1)), verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(again.predict(texts, verbose=0), model.predict(texts, verbose=0), rtol=1e-6)
+    assert again.layers[0].get_vocabulary() == vectorize.get_vocabulary()
 
 
 def test_an_unserializable_optimizer_is_said(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from estimax.layers import BatchNormalization, Dense, Flatten, Input
+from estimax.layers import LSTM, BatchNormalization, Dense, Embedding, Flatten, Input, StringLookup
 from estimax.models import Model, Sequential, clone_model, model_from_json
 
 
@@ -78,6 +78,20 @@ def test_frozen_layers_stay_out_of_training() -> None:
     assert len(model.trainable_variables) == 2 and len(model.non_trainable_variables) == 2
     model.trainable = False
     assert model.trainable_variables == []
+
+
+def test_strings_may_come_first() -> None:
+    words = np.array([["a"], ["b"], ["?"]])
+    model = Sequential([StringLookup(vocabulary=["a", "b"]), Embedding(3, 2), Flatten(), Dense(1)])
+    assert model.predict(words, verbose=0).shape == (3, 1)
+    assert model.input_shape == (None, 1) and model.inputs[0].dtype == "string"
+    assert model_from_json(model.to_json()).count_params() == model.count_params()
+
+
+def test_layers_with_states_are_built_for_the_batch() -> None:
+    model = Sequential([LSTM(2, stateful=True), Dense(1)])
+    data = np.ones((4, 3, 2), np.float32)
+    assert not np.allclose(model(data), model(data)) and model.input_shape == (4, 3, 2)
 
 
 def test_a_sequential_in_a_sequential() -> None:

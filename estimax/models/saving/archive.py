@@ -7,6 +7,7 @@ import datetime
 import io
 import json
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,11 +17,12 @@ from estimax.core import serialize
 from estimax.core.errors import CheckpointError
 from estimax.models.model import Model
 from estimax.models.saving.config import model_from_config, parse_json
+from estimax.models.saving.groups import weight_groups
 from estimax.models.saving.h5 import read_h5, read_optimizer, write_h5
 from estimax.models.saving.replace import replaced
 
 FORMAT_VERSION = "3.15.1"  # the version of Keras whose archives these are
-CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 _MAX_JSON_BYTES = 256 * 2**20
 # Archives are stored, not compressed. Deflate reaches a thousandfold; weights that were packed afterwards far less than this.
 _MAX_RATIO = 100
@@ -56,9 +58,21 @@ def save_model(model: Model, filepath: Any, overwrite: bool = True) -> None:
                 archive.writestr(METADATA, metadata)
                 archive.writestr(CONFIG, config)
                 archive.write(weights, WEIGHTS)
+                _write_assets(model, archive)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(weights)
+
+
+def _write_assets(model: Model, archive: zipfile.ZipFile) -> None:
+    """Files that layers keep beside their weights: vocabularies."""
+    for group, layer, _ in weight_groups(model):
+        if not hasattr(layer, "save_assets"):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            layer.save_assets(folder)
+            for name in sorted(os.listdir(folder)):
+                archive.write(os.path.join(folder, name), f"{ASSETS}/{group}/{name}")
 
 
 class Archive:
@@ -122,6 +136,21 @@ class Archive:
         with io.BytesIO(self._read(WEIGHTS)) as f:
             yield f
 
+    def load_assets(self, model: Model) -> None:
+        """Gives layers the files that they kept."""
+        for group, layer, _ in weight_groups(model):
+            prefix = f"{ASSETS}/{group}/"
+            names = [
+                n for n in self._zip.namelist() if n.startswith(prefix) and "/" not in n.removeprefix(prefix) and n != prefix
+            ]
+            if not names or not hasattr(layer, "load_assets"):
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                for name in names:
+                    with open(os.path.join(folder, name.removeprefix(prefix)), "wb") as f:
+                        f.write(self._read(name))
+                layer.load_assets(folder)
+
     def _read(self, name: str) -> bytes:
         try:
             return self._zip.read(name)
@@ -161,6 +190,7 @@ def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, c
     with Archive(path) as archive:
         config = archive.config()
         model = model_from_config(config, custom_objects, name=f"{path}: {CONFIG}", budget_bytes=archive.weight_bytes)
+        archive.load_assets(model)
         with archive.weights() as f:
             read_h5(model, f, path)
             if compile and config.get("compile_config"):

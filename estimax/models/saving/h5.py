@@ -28,14 +28,23 @@ def write_h5(model: Any, path: str) -> None:
         for group, layer, variables in weight_groups(model):
             store = f.require_group(f"{group}/vars" if group else "vars")
             store.attrs["name"] = layer.name
-            for i, v in enumerate(variables):
-                _write(store, str(i), v.numpy())
+            for key, array in _own_arrays(layer, variables).items():
+                _write(store, key, array)
         optimizer: Any = getattr(model, "optimizer", None)
         if getattr(optimizer, "state", None) is not None:
             store = f.require_group("optimizer/vars")
             store.attrs["name"] = optimizer.name
             for i, v in enumerate(optimizer.variables):
                 _write(store, str(i), v.numpy())
+
+
+def _own_arrays(layer: Any, variables: list[Variable]) -> dict[str, np.ndarray]:
+    """What a layer keeps in its group: its variables by number, unless it says otherwise."""
+    if hasattr(layer, "save_own_variables"):
+        arrays: dict[str, Any] = {}
+        layer.save_own_variables(arrays)
+        return {k: np.asarray(v) for k, v in arrays.items()}
+    return {str(i): v.numpy() for i, v in enumerate(variables)}
 
 
 def _write(store: Any, name: str, array: np.ndarray) -> None:
@@ -71,12 +80,16 @@ def read_h5(model: Any, source: Any, name: str, *, skip_mismatch: bool = False) 
         CheckpointError: if the file is damaged, or weights are missing, too many or of another shape.
     """
     assigned: list[tuple[Variable, np.ndarray]] = []
+    own: list[tuple[Any, dict[str, np.ndarray]]] = []
     faults: list[str] = []
     with _opened(source, name) as f:
         for group, layer, variables in weight_groups(model):
             path = f"{group}/vars" if group else "vars"
             store = _group(f, path, name)
             stored = [] if store is None else sorted(store, key=lambda k: (len(k), k))
+            if hasattr(layer, "load_own_variables"):
+                own.append((layer, {k: _array(_limited(_dataset(store, k, name), name), name) for k in stored}))
+                continue
             if len(stored) != len(variables):
                 faults.append(
                     f"{type(layer).__name__} {layer.name!r}: the file has {len(stored)} weights, expected {len(variables)}"
@@ -98,6 +111,8 @@ def read_h5(model: Any, source: Any, name: str, *, skip_mismatch: bool = False) 
         warnings.warn(text + " They are left as they are.", UserWarning, stacklevel=4)
     for v, array in assigned:
         v.assign(array)
+    for layer, arrays in own:
+        layer.load_own_variables(arrays)
 
 
 def read_optimizer(model: Any, source: Any, name: str) -> None:
@@ -147,6 +162,13 @@ def _dataset(store: Any, key: str, name: str) -> Any:
     dataset = store[key]
     if dataset.is_virtual or dataset.external:
         raise CheckpointError(f"{name}: {store.name}/{key} takes its values from another file, which is not read.")
+    return dataset
+
+
+def _limited(dataset: Any, name: str) -> Any:
+    """A dataset whose shape nothing foretells; refused if it would expand far beyond what the file holds."""
+    if dataset.nbytes > 2**20 and dataset.nbytes > 100 * max(dataset.id.get_storage_size(), 1):
+        raise CheckpointError(f"{name}: {dataset.name} would expand to {dataset.nbytes} bytes. It is not read.")
     return dataset
 
 

@@ -73,9 +73,7 @@ class ReLU(Layer):
 
     def call(self, inputs: Any) -> jax.Array:
         """Computes the output."""
-        return activations.relu(
-            inputs, negative_slope=self.negative_slope, max_value=self.max_value, threshold=self.threshold
-        )
+        return activations.relu(inputs, negative_slope=self.negative_slope, max_value=self.max_value, threshold=self.threshold)
 
 
 @register("keras.layers")

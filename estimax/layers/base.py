@@ -333,12 +333,13 @@ class Layer(Tracked):
 
     def _regularize_activity(self, frame: Frame, out: Any) -> None:
         """Adds the activity regularizer's loss: a mean over the rows of the batch, without those that only pad it."""
+        regularizer: Any = self.activity_regularizer
         for leaf in jax.tree.leaves(out):
             rows, count = frame.row_mask, leaf.shape[0] if leaf.ndim else 1
             if rows is not None and rows.shape[0] == count:
                 leaf = jnp.where(rows.reshape((-1,) + (1,) * (leaf.ndim - 1)), leaf, jnp.zeros((), leaf.dtype))
                 count = jnp.maximum(jnp.sum(rows), 1)
-            self.add_loss(self.activity_regularizer(leaf) / count)
+            self.add_loss(regularizer(leaf) / count)
 
     def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
         """Builds for the shapes of these arguments."""

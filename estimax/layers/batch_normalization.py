@@ -98,7 +98,8 @@ class BatchNormalization(Layer):
         self.renorm_clipping = clipping or None
         self.renorm_momentum = renorm_momentum
         self.supports_masking = True
-        self.gamma = self.beta = None
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
 
     def build(self, input_shape: Any) -> None:
         """Creates `gamma`, `beta`, `moving_mean` and `moving_variance`, each `[channels]`."""
@@ -134,10 +135,11 @@ class BatchNormalization(Layer):
         axis = self.axis % x.ndim
         shape = [1] * x.ndim
         shape[axis] = x.shape[axis]
-        scale = shift = None
+        corrected = False
         if training and self.trainable:
             mean, variance = self._moments(x, axis, mask)
             if self.renorm:
+                corrected = True
                 scale, shift = self._renormalize(mean, variance)
             self._move(self.moving_mean, mean, self.momentum)
             if not self.renorm:
@@ -146,7 +148,7 @@ class BatchNormalization(Layer):
             mean, variance = self.moving_mean.value, self.moving_variance.value
         factor = jax.lax.rsqrt(variance + self.epsilon).astype(x.dtype)
         offset = -mean.astype(x.dtype) * factor
-        if scale is not None:
+        if corrected:
             factor, offset = factor * scale, offset * scale + shift
         if self.gamma is not None:
             gamma = self.gamma.value.astype(x.dtype)

@@ -40,7 +40,9 @@ def convolve(
     elif padding == "valid":
         sizes = x.shape[1:-1] if data_format == "channels_last" else x.shape[2:]
         if any(size < extent for size, extent in zip(sizes, extents)):
-            raise shape_error(layer, f"at least {tuple(extents)} positions, the extent of the kernel", x.shape, "Pass padding='same'.")
+            raise shape_error(
+                layer, f"at least {tuple(extents)} positions, the extent of the kernel", x.shape, "Pass padding='same'."
+            )
     return jax.lax.conv_general_dilated(
         x,
         kernel,

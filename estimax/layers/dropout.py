@@ -41,6 +41,18 @@ def _drop(x: jax.Array, rate: float, key: jax.Array, noise_shape: tuple[int, ...
     return jnp.where(keep, x / jnp.asarray(1 - rate, x.dtype), jnp.zeros((), x.dtype))
 
 
+def _noise_shape(layer: Layer, inputs: jax.Array, given: tuple[int | None, ...] | None) -> tuple[int, ...]:
+    """The shape of the random draw: the input's where nothing else is given."""
+    if given is None:
+        return inputs.shape
+    if len(given) != inputs.ndim:
+        raise ValueError(
+            f'{type(layer).__name__} "{layer.name}": noise_shape {given} has {len(given)} axes, expected {inputs.ndim}, as the input '
+            f"of shape {inputs.shape}."
+        )
+    return tuple(d if n is None else n for n, d in zip(given, inputs.shape))
+
+
 @register("keras.layers")
 class Dropout(_Random):
     """Sets a share of the inputs to zero while training, and scales the rest by `1 / (1 - rate)`.
@@ -72,17 +84,7 @@ class Dropout(_Random):
         """Drops while training."""
         if not training or self.rate == 0:
             return inputs
-        return _drop(inputs, self.rate, self.seed_generator.next(), self._noise_shape(inputs))
-
-    def _noise_shape(self, inputs: jax.Array) -> tuple[int, ...]:
-        if self.noise_shape is None:
-            return inputs.shape
-        if len(self.noise_shape) != inputs.ndim:
-            raise ValueError(
-                f'{type(self).__name__} "{self.name}": noise_shape {self.noise_shape} has {len(self.noise_shape)} axes, expected '
-                f"{inputs.ndim}, as the input of shape {inputs.shape}."
-            )
-        return tuple(d if n is None else n for n, d in zip(self.noise_shape, inputs.shape))
+        return _drop(inputs, self.rate, self.seed_generator.next(), _noise_shape(self, inputs, self.noise_shape))
 
 
 class _SpatialDropout(_Random):
@@ -274,14 +276,13 @@ class AlphaDropout(_Random):
         self.rate = _rate(self, rate)
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
 
-    _noise_shape = Dropout._noise_shape
-
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         """Drops to SELU's floor while training, and scales and shifts everything to mean 0 and variance 1."""
         if not training or self.rate == 0:
             return inputs
         rate = min(self.rate, 1 - 1e-7)
-        keep = jax.random.bernoulli(self.seed_generator.next(), 1 - self.rate, self._noise_shape(inputs))
+        noise_shape = _noise_shape(self, inputs, self.noise_shape)
+        keep = jax.random.bernoulli(self.seed_generator.next(), 1 - self.rate, noise_shape)
         scale = ((1 - rate) * (1 + rate * _SELU_FLOOR**2)) ** -0.5
         shift = -scale * _SELU_FLOOR * rate
         return scale * jnp.where(keep, inputs, jnp.asarray(_SELU_FLOOR, inputs.dtype)) + shift

@@ -164,7 +164,9 @@ def equation_shapes(
         size = sizes.get(letter)
         size = out_sizes.get(letter) if size is None else size
         if size is None:
-            raise ValueError(f"EinsumDense: the size of the kernel's axis {letter!r} is neither in the input nor in output_shape.")
+            raise ValueError(
+                f"EinsumDense: the size of the kernel's axis {letter!r} is neither in the input nor in output_shape."
+            )
         kernel_shape.append(size)
     bias_shape = None
     if bias_axes is not None:
@@ -172,7 +174,9 @@ def equation_shapes(
         if missing:
             raise ValueError(f"EinsumDense: bias_axes: given {bias_axes!r}, expected letters of the output {outputs!r}.")
         first = min(outputs.index(a) for a in bias_axes)
-        at = [(out_sizes[a] if out_sizes[a] is not None else sizes.get(a)) if a in bias_axes else 1 for a in outputs[first:]]
+        at: list[Any] = [
+            (out_sizes[a] if out_sizes[a] is not None else sizes.get(a)) if a in bias_axes else 1 for a in outputs[first:]
+        ]
         # Axes of a trailing "..." come after the letters and share the bias.
         bias_shape = tuple(at) + (1,) * (extra if after else 0)
     free = input_shape[:extra] if before else ()

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from estimax import initializers
-from estimax.core import embedding_lookup, register
+from estimax.core import Variable, embedding_lookup, register
 from estimax.core.dtypes import get_policy
 from estimax.layers.base import Layer
 from estimax.layers.identifiers import constraint_of, refuse_quantization, regularizer_of
@@ -90,7 +90,8 @@ class Embedding(Layer):
         self.quantization_config = None
         self.sparse = sparse
         self.autocast = False  # ids given as floats would lose digits in 16 bits
-        self.lora_embeddings_a = self.lora_embeddings_b = None
+        self.lora_embeddings_a: Variable | None = None
+        self.lora_embeddings_b: Variable | None = None
 
     def build(self, input_shape: Any = None) -> None:
         """Creates `embeddings` `[input_dim, output_dim]`."""
@@ -102,7 +103,7 @@ class Embedding(Layer):
             constraint=self.embeddings_constraint,
         )
         self._first_rows = None
-        self.embeddings.sparse = self.sparse  # read by the engine when it chooses how to train the table
+        self.embeddings.sparse = self.sparse  # type: ignore[attr-defined]  # the engine asks when it chooses how to train
         if self.lora_rank is not None:
             self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
 
@@ -137,7 +138,8 @@ class Embedding(Layer):
         found = embedding_lookup(table, ids).astype(self.compute_dtype)
         if self.lora_embeddings_a is not None:
             thin = embedding_lookup(self.lora_embeddings_a, ids).astype(self.compute_dtype)
-            found = found + (self.lora_alpha / self.lora_rank) * (thin @ self.lora_embeddings_b.value)
+            scale = self.lora_alpha / self.lora_rank  # type: ignore[operator]
+            found = found + scale * (thin @ self.lora_embeddings_b.value)  # type: ignore[union-attr]
         return found
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

@@ -176,5 +176,7 @@ def _part(key: Any) -> str:
 
 def _named(fn: Any, what: str) -> dict[str, Any]:
     if getattr(fn, "__name__", "<lambda>") == "<lambda>":
-        raise ValueError(f"JaxLayer: {what} has no name, and code is never saved. Define it with `def`, and pass custom_objects when loading.")
+        raise ValueError(
+            f"JaxLayer: {what} has no name, and code is never saved. Define it with `def`, and pass custom_objects when loading."
+        )
     return function_config(fn)

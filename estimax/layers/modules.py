@@ -60,7 +60,12 @@ def from_module(module: Any, *, batched: bool = True, seed: int | None = None, *
             ...
         TypeError: from_module: given an int, expected a module of Flax, Haiku or Equinox...
     """
-    adapters = {"flax.nnx": _nnx, "flax.linen": _linen, "haiku": _haiku, "equinox": _equinox}
+    adapters: dict[str, Callable[..., dict[str, Any]]] = {
+        "flax.nnx": _nnx,
+        "flax.linen": _linen,
+        "haiku": _haiku,
+        "equinox": _equinox,
+    }
     for cls in type(module).__mro__:
         for prefix, adapter in adapters.items():
             if cls.__module__ == prefix or cls.__module__.startswith(prefix + "."):

@@ -204,7 +204,9 @@ class GroupNormalization(_ScaledAndShifted):
             **kwargs,
         )
         if not isinstance(groups, int) or groups == 0 or groups < -1:
-            raise ValueError(f"GroupNormalization: groups: given {groups!r}, expected a positive integer, or -1 for each channel.")
+            raise ValueError(
+                f"GroupNormalization: groups: given {groups!r}, expected a positive integer, or -1 for each channel."
+            )
         self.groups = groups
         self.axis = axis
         self.epsilon = epsilon

@@ -66,7 +66,9 @@ class _AveragePooling(_Pooling):
             for size in self.pool_size:
                 count *= size
             return total / jnp.asarray(count, inputs.dtype)
-        ones = jnp.ones((1, *inputs.shape[1:-1], 1) if self.data_format == "channels_last" else (1, 1, *inputs.shape[2:]), inputs.dtype)
+        ones = jnp.ones(
+            (1, *inputs.shape[1:-1], 1) if self.data_format == "channels_last" else (1, 1, *inputs.shape[2:]), inputs.dtype
+        )
         return total / self._over_windows(ones, zero, jax.lax.add)
 
 

@@ -102,7 +102,9 @@ class Permute(Layer):
         super().__init__(**kwargs)
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ValueError(f"Permute: dims: given {dims!r}, expected each of 1..{len(self.dims)} once; the batch axis is not counted.")
+            raise ValueError(
+                f"Permute: dims: given {dims!r}, expected each of 1..{len(self.dims)} once; the batch axis is not counted."
+            )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: jax.Array) -> jax.Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,14 +22,17 @@ class CallInfo(NamedTuple):
     build_names: tuple[str, ...]
 
 
-@functools.cache
-def call_info(cls: type) -> CallInfo:
+def _call_info(cls: Any) -> CallInfo:
     parameters = list(inspect.signature(cls.call).parameters.values())[1:]
     names = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
     every = {p.name for p in parameters}
     masks = tuple((n, f"{n}_mask") for n in names if f"{n}_mask" in every)
     build_names = tuple(p for p in inspect.signature(cls.build).parameters if p != "self")
     return CallInfo(names, "training" in every, "mask" in every, masks, build_names)
+
+
+# What a class's `call` and `build` accept; read once for each class.
+call_info: Callable[[Any], CallInfo] = functools.cache(_call_info)
 
 
 def shape_of(x: Any) -> Any:
@@ -42,8 +46,7 @@ def shape_of(x: Any) -> Any:
     return tuple(x.shape) if hasattr(x, "shape") else tuple(np.shape(x))
 
 
-@functools.cache
-def config_names(cls: type, root: type) -> tuple[str, ...]:
+def _config_names(cls: Any, root: Any) -> tuple[str, ...]:
     """The constructor's arguments that belong into a config: those of the class, and of its bases while it passes keywords on."""
     skip = {"self", "name", "trainable", "dtype", "activity_regularizer", "autocast"}
     names: dict[str, None] = {}
@@ -52,8 +55,11 @@ def config_names(cls: type, root: type) -> tuple[str, ...]:
             break
         if "__init__" not in base.__dict__:
             continue
-        parameters = inspect.signature(base.__init__).parameters.values()
+        parameters = inspect.signature(base.__dict__["__init__"]).parameters.values()
         names |= {p.name: None for p in parameters if p.name not in skip and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
         if all(p.kind != p.VAR_KEYWORD for p in parameters):
             break
     return tuple(names)
+
+
+config_names: Callable[[Any, Any], tuple[str, ...]] = functools.cache(_config_names)

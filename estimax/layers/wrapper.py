@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from estimax import initializers
-from estimax.core import current_frame, register
+from estimax.core import Variable, current_frame, register
 from estimax.layers.base import Layer
 from estimax.layers.input_spec import shape_error
 
@@ -73,7 +73,7 @@ class TimeDistributed(Wrapper):
         super().__init__(layer, **kwargs)
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         """Builds the layer inside for one step."""
         shapes = [input_shape] if isinstance(input_shape, tuple) else jax.tree.leaves(input_shape, is_leaf=_is_shape)
         if any(len(s) < 3 for s in shapes):
@@ -130,21 +130,20 @@ class SpectralNormalization(Wrapper):
     def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
         super().__init__(layer, **kwargs)
         if not isinstance(power_iterations, int) or power_iterations <= 0:
-            raise ValueError(
-                f"SpectralNormalization: power_iterations: given {power_iterations!r}, expected a positive integer."
-            )
+            raise ValueError(f"SpectralNormalization: power_iterations: given {power_iterations!r}, expected a positive integer.")
         self.power_iterations = power_iterations
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         """Builds the layer inside, and creates `vector_u` `[1, outputs]`."""
         super().build(input_shape)
         kernel = getattr(self.layer, "kernel", None)
-        self.kernel = getattr(self.layer, "embeddings", None) if kernel is None else kernel
-        if self.kernel is None:
+        kernel = getattr(self.layer, "embeddings", None) if kernel is None else kernel
+        if kernel is None:
             raise ValueError(
                 f'SpectralNormalization "{self.name}": {type(self.layer).__name__} has neither kernel nor embeddings, expected a '
                 "layer with one of them."
             )
+        self.kernel: Variable = kernel
         # Keras's order of weights: the kernel before vector_u, the layer's other weights after it.
         self._own_variables.append(self.kernel)
         self.vector_u = self.add_weight(

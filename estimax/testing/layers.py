@@ -104,8 +104,9 @@ def _finite_outputs(layer: Layer, out: Any) -> Any:
     return out
 
 
-def _same(what: str, got: Any, want: Any, close: dict[str, float]) -> None:
-    assert jax.tree.structure(got) == jax.tree.structure(want), f"{what}: another structure of outputs"
+def _same(what: str, got: Any, want: Any, close: Any) -> None:
+    structures: list[Any] = [jax.tree.structure(got), jax.tree.structure(want)]
+    assert structures[0] == structures[1], f"{what}: another structure of outputs"
     for g, w in zip(jax.tree.leaves(got), jax.tree.leaves(want)):
         assert g.shape == w.shape and g.dtype == w.dtype, f"{what}: {g.dtype}{g.shape}, expected {w.dtype}{w.shape}"
         np.testing.assert_allclose(np.asarray(g, np.float64), np.asarray(w, np.float64), **close, err_msg=what)

@@ -109,7 +109,12 @@ RECURRENT = [
     entry("LSTMCell", x(2, 4), [STATE, STATE], units=3),
     entry("GRUCell", x(2, 4), [STATE], units=3),
     entry("RNN", x(2, 4, 3), cell=wrapped(lambda **dtype: layers.GRUCell(3, **dtype))),
-    entry("StackedRNNCells", x(2, 4), [[STATE], [STATE]], cells=wrapped(lambda **d: [layers.GRUCell(3, **d), layers.GRUCell(3, **d)])),
+    entry(
+        "StackedRNNCells",
+        x(2, 4),
+        [[STATE], [STATE]],
+        cells=wrapped(lambda **d: [layers.GRUCell(3, **d), layers.GRUCell(3, **d)]),
+    ),
     entry("Bidirectional", x(2, 4, 3), layer=wrapped(lambda **dtype: layers.GRU(3, return_sequences=True, **dtype))),
     entry("ConvLSTM1D", x(1, 2, 4, 2), filters=2, kernel_size=2),
     entry("ConvLSTM2D", x(1, 2, 4, 3, 2), filters=2, kernel_size=2, return_sequences=True, data_format="channels_last"),
@@ -136,8 +141,14 @@ PREPROCESSING = [
     entry("AutoContrast", IMAGES),
     entry("Equalization", IMAGES),
     entry("ContrastLimitedAdaptiveHistogramEqualization", IMAGES, tile_grid_size=(2, 2)),
-    *(entry(name, IMAGES) for name in ("CutMix", "MixUp", "RandAugment", "AugMix", "RandomElasticTransform", "RandomErasing", "RandomFlip")),
-    *(entry(name, IMAGES) for name in ("RandomGaussianBlur", "RandomGrayscale", "RandomInvert", "RandomPerspective", "RandomShear")),
+    *(
+        entry(name, IMAGES)
+        for name in ("CutMix", "MixUp", "RandAugment", "AugMix", "RandomElasticTransform", "RandomErasing", "RandomFlip")
+    ),
+    *(
+        entry(name, IMAGES)
+        for name in ("RandomGaussianBlur", "RandomGrayscale", "RandomInvert", "RandomPerspective", "RandomShear")
+    ),
     *(entry(f"Random{name}", IMAGES, factor=0.3) for name in ("Brightness", "ColorDegeneration", "Contrast", "Hue", "Rotation")),
     *(entry(f"Random{name}", IMAGES, factor=0.3) for name in ("Saturation", "Sharpness")),
     entry("RandomPosterization", IMAGES, factor=3),
@@ -161,7 +172,11 @@ def test_contract(case: Entry) -> None:
 
 
 def test_every_layer_is_listed() -> None:
-    public = {getattr(layers, name).__name__ for name in layers.__all__ if isinstance(getattr(layers, name), type) and issubclass(getattr(layers, name), layers.Layer)}
+    public = {
+        getattr(layers, name).__name__
+        for name in layers.__all__
+        if isinstance(getattr(layers, name), type) and issubclass(getattr(layers, name), layers.Layer)
+    }
     abstract = {"Layer", "Wrapper", "Operation", "InputLayer"}
     by_function = {"Lambda", "JaxLayer"}  # tested in their own files: they hold functions
     on_host = {"Hashing", "HashedCrossing", "StringLookup", "TextVectorization"}  # tests/layers/preprocessing: they take strings

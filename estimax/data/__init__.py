@@ -24,6 +24,7 @@ from estimax.data.features import (
 from estimax.data.file_datasets import FixedLengthRecordDataset, TextLineDataset, TFRecordDataset
 from estimax.data.input_fns import numpy_input_fn, pandas_input_fn
 from estimax.data.iterator import Iterator
+from estimax.data.oneshot import make_one_shot_iterator
 from estimax.data.parsing import parse_example, parse_single_example
 from estimax.data.prefetch import AUTOTUNE
 from estimax.data.records import TFRecordWriter, tf_record_iterator
@@ -77,6 +78,7 @@ __all__ = [
     "int64_feature",
     "make_batched_features_dataset",
     "make_csv_dataset",
+    "make_one_shot_iterator",
     "numpy_input_fn",
     "pandas_input_fn",
     "parse_example",

@@ -10,6 +10,7 @@ from estimax.data.collate import block_rows, slice_block
 from estimax.data.node import BlockCursor, Context, Cursor, Node
 from estimax.data.order import SameElementsNode
 from estimax.data.rows import Indexed, Repeated, Shuffled, Sliced
+from estimax.data.structure import fresh, frozen
 
 
 def first_pass(context: Context) -> Context:
@@ -66,7 +67,7 @@ class StoredElements(Cursor):
         if self._at >= len(self._stored):
             raise StopIteration
         self._at += 1
-        return self._stored[self._at - 1]
+        return fresh(self._stored[self._at - 1])
 
     def state(self) -> Any:
         return self._at
@@ -87,7 +88,7 @@ class RecordingElements(Cursor):
         except StopIteration:
             self._node.keep(self._stored, False)
             raise
-        self._stored.append(element)
+        self._stored.append(frozen(element))
         return element
 
     def state(self) -> Any:
@@ -139,7 +140,7 @@ class RecordingBlocks(BlockCursor):
         except StopIteration:
             self._node.keep(self._stored, True)
             raise
-        self._stored.append(block)
+        self._stored.append(frozen(block))
         self._drawn += block_rows(block)
         return block
 

@@ -103,6 +103,11 @@ def source_of(batch: Any, what: str) -> OneShotIterator | None:
     return links[0][0]
 
 
+def make_one_shot_iterator(dataset: Any) -> OneShotIterator:
+    """`dataset.make_one_shot_iterator()`, as `tf.compat.v1.data.make_one_shot_iterator(dataset)`."""
+    return dataset.make_one_shot_iterator()
+
+
 class Followed:
     """All batches in the arrangement of the first one."""
 

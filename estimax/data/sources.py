@@ -12,7 +12,7 @@ from estimax.data.errors import InvalidDataError
 from estimax.data.node import INFINITE, UNKNOWN, BlockCursor, Context, Cursor, Node, ReplayCursor, probe_spec
 from estimax.data.rows import Indexed, IndexedCursor, Span
 from estimax.data.specs import TensorSpec, check_compatible, merge, spec_of
-from estimax.data.structure import as_element, map_leaves, reordered, same_structure
+from estimax.data.structure import as_element, fresh, map_leaves, reordered, same_structure
 
 
 class TableNode(Node):
@@ -68,7 +68,7 @@ class ElementsCursor(Cursor):
         if self._at >= len(self._elements):
             raise StopIteration
         self._at += 1
-        return self._elements[self._at - 1]
+        return fresh(self._elements[self._at - 1])
 
     def state(self) -> Any:
         return self._at

@@ -80,6 +80,19 @@ def map_leaves(fn: Callable[..., Any], tree: Any, *others: Any) -> Any:
     return fn(tree, *others)
 
 
+def fresh(tree: Any) -> Any:
+    """The same leaves in new dicts and tuples, so that a user's `features.pop("label")` does not change what is kept."""
+    return rebuild(tree, flatten(tree)) if isinstance(tree, Mapping | tuple) else tree
+
+
+def frozen(tree: Any) -> Any:
+    """The same leaves in new dicts and tuples, their arrays made read-only: for what is kept and handed out again."""
+    for leaf in flatten(tree):
+        if isinstance(leaf, np.ndarray):
+            leaf.flags.writeable = False
+    return fresh(tree)
+
+
 def leaf_names(tree: Any, prefix: str = "") -> list[str]:
     """The path of each leaf, for messages: `[0]["age"]` style, empty for a single leaf.
 

@@ -193,3 +193,16 @@ def test_a_function_can_not_end_the_dataset_by_accident() -> None:
 def test_mistakes_are_explained(make, error, message) -> None:  # noqa: ANN001
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_what_a_function_does_to_an_element_does_not_change_what_is_kept(batched: bool) -> None:
+    source = Dataset.from_generator(lambda: ({"x": np.array([i]), "y": i} for i in range(3)))
+    source = (source.batch(2) if batched else source).cache()
+    for _ in range(2):
+        labels = [np.ravel(y).tolist() for _, y in source.repeat(2).map(lambda f: (f, f.pop("y")))]
+        assert labels == ([[0, 1], [2]] * 2 if batched else [[0], [1], [2]] * 2)
+    with pytest.raises(ValueError, match="read-only"):
+        list(source.map(lambda f: f["x"].__setitem__(0, 5) or f))
+    once = Dataset.from_tensors({"x": 1, "y": 2})
+    assert [int(e) for e in once.repeat(2).map(lambda f: f.pop("y"))] == [2, 2]

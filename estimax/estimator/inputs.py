@@ -74,10 +74,19 @@ class Peekable:
     def __init__(self, inner: data_batches.Batches):
         self.inner = inner
         self._first: list[Any] = []
+        self._before: Any = None
+
+    def over_rows(self) -> Any:
+        """The table in memory below, and an iterator over row numbers from here on; None if there is none.
+
+        The engine asks: such a table is encoded once. See `estimax.data.Iterator.over_rows`.
+        """
+        return self.inner.over_rows(self._before if self._first else None)
 
     def peek(self) -> Any:
         """The first batch, or None if there is none."""
         if not self._first:
+            self._before = self.inner.get_state()
             try:
                 self._first.append(next(self.inner))
             except StopIteration:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
+import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +128,7 @@ class Checkpointer:
                 ) from e
             options = ocp.CheckpointManagerOptions(max_to_keep=self.keep, enable_async_checkpointing=self.asynchronous)
             self._manager = ocp.CheckpointManager(self.folder, options=options)
+            _wait_at_exit(self)
         return self._manager
 
     def save(self, state: TrainState, extra: dict[str, Any] | None = None, *, force: bool = False) -> None:
@@ -209,6 +213,21 @@ class Checkpointer:
             self.wait()
             self._manager.close()
             self._manager = None
+
+
+def _wait_at_exit(checkpoints: Checkpointer) -> None:
+    """Lets a program that just ends finish its last checkpoint.
+
+    atexit runs too late: thread pools refuse work by then. Callbacks of the threading module run before that.
+    """
+    reference = weakref.ref(checkpoints)
+
+    def wait() -> None:
+        found = reference()
+        if found is not None:
+            found.wait()
+
+    getattr(threading, "_register_atexit", atexit.register)(wait)
 
 
 def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from estimax.core import TrainState
 from estimax.core.errors import CheckpointError, ExportError, InputDataError, NanLossError
+from estimax.estimator.deferred_save import DeferredSave
 from estimax.estimator.early_stopping import append_eval_metrics
 from estimax.estimator.export.saving import export_all
 from estimax.estimator.inputs import INPUT_FN_ARGUMENTS, Peekable, batches_of, call_with_known
@@ -83,6 +84,7 @@ class Estimator:
         self._warm_start = as_settings(warm_start_from)
         self._program = Program(self._model_fn.forward, seed=self._config.seed, row_tables=self._row_tables)
         self._checkpoints = Checkpointer(self.model_dir, keep=self._config.keep_checkpoint_max)
+        self._deferred = DeferredSave(self._checkpoints)
         self._state: TrainState | None = None
         self._run: Run | None = None
         self._train_ops: tuple = ()
@@ -131,7 +133,7 @@ class Estimator:
 
     def latest_checkpoint(self) -> str | None:
         """The path of the newest checkpoint, None if there is none."""
-        self._checkpoints.wait()
+        self._deferred.flush()
         return latest_checkpoint(self.model_dir)
 
     def get_variable_names(self) -> list[str]:
@@ -304,6 +306,7 @@ class Estimator:
         run = Run(self._program, self._state, self._all_hooks(hooks, listeners, last_step))
         run.estimator = self
         self._run = run
+        self._deferred.begin()
         try:
             for hook in run.hooks:
                 hook.begin(run)
@@ -347,7 +350,7 @@ class Estimator:
         seconds = config.save_checkpoints_secs or (None if config.save_checkpoints_steps else 10**9)
         saver = CheckpointSaverHook(
             self.model_dir, seconds, config.save_checkpoints_steps, listeners, checkpointer=self._checkpoints, last_step=last_step,
-            extra=self._checkpoint_extra,
+            extra=self._checkpoint_extra, defer=self._deferred.offer,
         )  # fmt: skip
         return [*found, saver]
 
@@ -584,7 +587,7 @@ class Estimator:
         path = os.fspath(checkpoint_path) if checkpoint_path is not None else self.latest_checkpoint()
         if path is not None:
             if self._weights is None or self._weights[0] != path:
-                self._checkpoints.wait()
+                self._deferred.flush()
                 self._weights = path, load(path).weights()
             return self._weights[1]
         logger.info("Could not find trained model in model_dir: %s, running initialization.", self.model_dir)

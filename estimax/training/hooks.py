@@ -354,6 +354,7 @@ class CheckpointSaverHook(Hook):
         last_step: the step at which training will end, if that is known: it is left to the end.
         at_end: whether to save at the end.
         extra: gives JSON values to keep beside the state.
+        defer: `(state, extra) -> bool`, `extra` a function: takes over the checkpoint at the end, where there are no listeners; False to save it now.
 
     Raises:
         ValueError: unless exactly one interval is given.
@@ -372,13 +373,14 @@ class CheckpointSaverHook(Hook):
         last_step: int | None = None,
         at_end: bool = True,
         extra: Callable[[Any], dict[str, Any]] | None = None,
+        defer: Callable[[Any, Callable[[], dict[str, Any]]], bool] | None = None,
     ):
         from estimax.training.checkpoints import Checkpointer
 
         self._schedule = Schedule(save_steps, save_secs, owner="CheckpointSaverHook")
         self._checkpointer = checkpointer or Checkpointer(checkpoint_dir)
         self.listeners, self.last_step, self.at_end = list(listeners), last_step, at_end
-        self._extra = extra or (lambda run: {})
+        self._extra, self._defer = extra or (lambda run: {}), defer or (lambda state, extra: False)
         self._saved: int | None = None
 
     def begin(self, run: Any) -> None:
@@ -404,6 +406,8 @@ class CheckpointSaverHook(Hook):
                 f"The loss is {run.last_loss} at step {run.step}: no checkpoint is written; the one before stays whole. Lower the "
                 "learning rate, clip gradients (clipnorm=), or look for NaN in the input."
             )
+        if finished and not self.listeners and self._defer(run.state, lambda: self._extra(run)):
+            return False
         for listener in self.listeners:
             listener.before_save(run, run.step)
         extra = self._extra(run) | ({} if finished else {"input": run.input_state()})

@@ -88,7 +88,7 @@ class Run:
         if self._losses is None:
             return float("nan")
         losses, index = self._losses
-        return float(losses[index])
+        return float(np.asarray(losses)[index])  # indexing on the host: no computation on the device
 
     def logs(self) -> LazyLogs:
         """Metrics since the totals were last reset, read from the device only if looked at."""

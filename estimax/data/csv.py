@@ -88,7 +88,9 @@ class _File:
         self._stream.close()
 
 
-def options_of(form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes: int) -> dict[str, Any]:
+def options_of(
+    form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes: int, *, threads: bool = False
+) -> dict[str, Any]:
     """The options of pyarrow's readers."""
     import pyarrow as pa
     from pyarrow import csv as pacsv
@@ -100,7 +102,7 @@ def options_of(form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes
         autogenerate_column_names=False,
         block_size=block_bytes,
         encoding=form.encoding,
-        use_threads=False,
+        use_threads=threads,
     )
     parse = pacsv.ParseOptions(
         delimiter=form.delimiter,
@@ -115,6 +117,15 @@ def options_of(form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes
     return {"read_options": read, "parse_options": parse, "convert_options": convert}
 
 
+def _source(path: str, form: CsvFormat) -> Any:
+    """A file as pyarrow reads it."""
+    import pyarrow as pa
+
+    if form.compression or is_remote(path):
+        return pa.PythonFile(_File(Stream(path, form.compression)), mode="r")
+    return pa.OSFile(path)
+
+
 def _open(
     path: str, form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes: int = BLOCK_BYTES
 ) -> tuple[Any, Any]:
@@ -122,11 +133,7 @@ def _open(
     import pyarrow as pa
     from pyarrow import csv as pacsv
 
-    source: Any
-    if form.compression or is_remote(path):
-        source = pa.PythonFile(_File(Stream(path, form.compression)), mode="r")
-    else:
-        source = pa.OSFile(path)
+    source = _source(path, form)
     try:
         return pacsv.open_csv(source, **options_of(form, columns, block_bytes)), source
     except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
@@ -226,14 +233,14 @@ def column_of(array: Any, column: CsvColumn, form: CsvFormat, path: str) -> Any:
 def read_table(path: str, form: CsvFormat, columns: Sequence[CsvColumn]) -> dict[str, Any]:
     """All columns of a file as Arrow arrays without nulls."""
     import pyarrow as pa
+    from pyarrow import csv as pacsv
 
-    reader, source = _open(path, form, columns, 1 << 24)
+    source = _source(path, form)
     try:
-        table = reader.read_all()
-    except pa.ArrowInvalid as error:
+        table = pacsv.read_csv(source, **options_of(form, columns, BLOCK_BYTES, threads=True))
+    except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
         raise _problem(path, error) from None
     finally:
-        reader.close()
         source.close()
     out = {}
     for c in columns:

@@ -9,10 +9,14 @@ from estimax.estimator.early_stopping import (
     stop_if_no_increase_hook,
 )
 from estimax.estimator.in_memory_evaluator import InMemoryEvaluatorHook
+from estimax.estimator.premade.kmeans import KMeans
 from estimax.estimator.premade.rnn import RNNClassifier, RNNEstimator
+from estimax.estimator.premade.svm import LinearSVM
 
 __all__ = [
     "InMemoryEvaluatorHook",
+    "KMeans",
+    "LinearSVM",
     "RNNClassifier",
     "RNNEstimator",
     "make_early_stopping_hook",

@@ -80,6 +80,9 @@ class ModelFn:
         if mode == ModeKeys.TRAIN:
             return Outputs(loss=spec.loss, train_ops=spec.train_op or ())
         if mode == ModeKeys.EVAL:
+            frame = current_frame()
+            if frame is not None and not all(getattr(m, "takes_weights", True) for m in (spec.eval_metric_ops or {}).values()):
+                frame.weighted = False  # nothing can tell such a metric which rows are padding, so there must be none
             return Outputs(loss=spec.loss, metrics={"loss": spec.loss, **(spec.eval_metric_ops or {})})
         return Outputs(predictions=spec.predictions)
 

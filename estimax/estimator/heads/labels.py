@@ -41,6 +41,7 @@ class DenseLabels(HostOp):
         return {"owner": self.owner, "vocabulary": self.vocabulary, "largest": self.largest, "kind": self.kind}
 
     def __call__(self, raw: Any) -> np.ndarray:
+        raw = _rectangular(raw)
         if self.vocabulary is None and _plain_numbers(raw):
             array = np.asarray(raw)
         else:
@@ -116,6 +117,8 @@ class MultiHotLabels(HostOp):
         return {"owner": self.owner, "n_classes": self.n_classes, "vocabulary": self.vocabulary}
 
     def __call__(self, raw: Any) -> np.ndarray:
+        if self.vocabulary is None:
+            raw = _rectangular(raw)
         if _plain_numbers(raw):
             array = np.asarray(raw)
             if array.size and (array.min() < 0 or array.max() > 1):
@@ -185,6 +188,17 @@ def labels_on_device(labels: Any, op: HostOp) -> jax.Array:
         return HostValue(op=op, inputs=[value]).on_device()
     labels = jnp.asarray(labels)
     return labels if getattr(op, "kind", "float") == "integer" else labels.astype(jnp.float32)
+
+
+def _rectangular(raw: Any) -> Any:
+    """A nested list as an array, if its rows are of one length."""
+    if not isinstance(raw, (list, tuple)):
+        return raw
+    try:
+        array = np.asarray(raw)
+    except ValueError:
+        return raw
+    return array if array.dtype.kind in "iufbSU" else raw
 
 
 def _plain_numbers(raw: Any) -> bool:

@@ -7,8 +7,10 @@ from estimax.estimator.premade.dnn_linear_combined import (
     DNNLinearCombinedEstimator,
     DNNLinearCombinedRegressor,
 )
+from estimax.estimator.premade.kmeans import KMeans
 from estimax.estimator.premade.linear import LinearClassifier, LinearEstimator, LinearRegressor
 from estimax.estimator.premade.rnn import RNNClassifier, RNNEstimator
+from estimax.estimator.premade.svm import LinearSVM
 
 __all__ = [
     "BaselineClassifier",
@@ -20,9 +22,11 @@ __all__ = [
     "DNNLinearCombinedEstimator",
     "DNNLinearCombinedRegressor",
     "DNNRegressor",
+    "KMeans",
     "LinearClassifier",
     "LinearEstimator",
     "LinearRegressor",
+    "LinearSVM",
     "RNNClassifier",
     "RNNEstimator",
 ]

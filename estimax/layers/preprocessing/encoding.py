@@ -97,7 +97,7 @@ def batches_of(data: Any, steps: int | None = None) -> Iterator[Any]:
     """
     whole = isinstance(data, (np.ndarray, jax.Array, str, bytes)) or hasattr(data, "__array__") or hasattr(data, "type")
     if not whole and isinstance(data, (list, tuple)):
-        whole = not any(isinstance(b, (np.ndarray, jax.Array)) for b in data[:1])
+        whole = len(data) > 0 and not isinstance(data[0], (np.ndarray, jax.Array))
     count = 0
     for batch in [data] if whole else data:
         if steps is not None and count >= steps:

@@ -148,7 +148,7 @@ def _ngrams(tokens: Tokens, widths: Sequence[int]) -> Tokens:
     for width in widths:
         first = np.flatnonzero(left >= width)
         parts = [tokens.flat.take(pa.array(first + i)) for i in range(width)]
-        joined.append(parts[0] if width == 1 else pc.binary_join_element_wise(*parts, " "))
+        joined.append(parts[0] if width == 1 else pc.binary_join_element_wise(*parts, pa.scalar(" ", pa.large_string())))
         of_rows.append(rows[first])
     row = np.concatenate(of_rows)
     order = np.argsort(row, kind="stable")

@@ -293,8 +293,7 @@ class Program:
                 str(i): t.optimizer.init({p: v for p, v in params.items() if t.takes(p)}) for i, t in enumerate(plan.train_ops)
             }
 
-        # Concrete zeros and constants: made one by one they need no compilation of their own.
-        return make(dict(params))
+        return jax.jit(make)(dict(params))
 
     # -- compiled functions -------------------------------------------------------------------------------------------
 

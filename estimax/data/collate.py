@@ -9,7 +9,7 @@ import numpy as np
 
 from estimax.data.encoded import EncodedText, join
 from estimax.data.errors import DataLossError, InvalidDataError
-from estimax.data.structure import flatten, leaf_names, map_leaves, rebuild, reordered, same_structure
+from estimax.data.structure import flatten, leaf_names, leaves_like, map_leaves, rebuild
 from estimax.data.values import (
     RaggedTensor,
     SparseTensor,
@@ -174,12 +174,13 @@ def stack(elements: Sequence[Any]) -> Any:
 
 
 def _aligned(first: Any, element: Any) -> list[Any]:
-    if not same_structure(first, element):
+    try:
+        return leaves_like(element, first)
+    except KeyError:
         raise InvalidDataError(
             "batch: elements of one batch must have one structure; the first has "
             f"{leaf_names(first)}, a later one {leaf_names(element)}"
-        )
-    return flatten(reordered(element, first))
+        ) from None
 
 
 def pad_leaf(values: Sequence[Any], shape: Sequence[int | None] | None, fill: Any, name: str = "") -> np.ndarray:

@@ -51,4 +51,4 @@ def simple_png(contents: bytes, channels: int = 0) -> np.ndarray | None:
         image = Image.frombytes(mode, (width, height), b"".join(parts), "zip", mode, 0)
     except (ImportError, ValueError, OSError):
         return None
-    return np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, found).copy()
+    return np.frombuffer(bytearray(image.tobytes()), np.uint8).reshape(height, width, found)

@@ -115,6 +115,30 @@ def same_structure(a: Any, b: Any) -> bool:
     return not isinstance(b, Mapping | tuple)
 
 
+def leaves_like(tree: Any, like: Any) -> list[Any]:
+    """The leaves of `tree` in the order of those of `like`; raises KeyError if the structures differ."""
+    leaves: list[Any] = []
+    _leaves_like(tree, like, leaves)
+    return leaves
+
+
+def _leaves_like(tree: Any, like: Any, leaves: list[Any]) -> None:
+    if isinstance(like, tuple):
+        if not isinstance(tree, tuple) or len(tree) != len(like):
+            raise KeyError("tuple")
+        for part, part_like in zip(tree, like):
+            _leaves_like(part, part_like, leaves)
+    elif type(like) is dict or isinstance(like, Mapping):
+        if not isinstance(tree, dict | Mapping) or len(tree) != len(like):
+            raise KeyError("dict")
+        for key, part_like in like.items():
+            _leaves_like(tree[key], part_like, leaves)
+    elif isinstance(tree, tuple | dict):
+        raise KeyError("leaf")
+    else:
+        leaves.append(tree)
+
+
 def reordered(tree: Any, like: Any) -> Any:
     """`tree` with its dicts in the key order of `like`, so that leaves line up when flattened."""
     if isinstance(like, Mapping):
@@ -127,6 +151,15 @@ def reordered(tree: Any, like: Any) -> Any:
 
 def as_element(value: Any) -> Any:
     """What a user gave as an element in the form used inside: see `as_leaf` for its leaves."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return value if value.ndim else value[()]
+    if kind is tuple:
+        return tuple([as_element(part) for part in value])
+    if kind is dict:
+        return {key: as_element(part) for key, part in value.items()}
+    if isinstance(value, np.generic | str | bytes):
+        return value
     if isinstance(value, np.ndarray):
         return value if value.ndim else value[()]
     if isinstance(value, Mapping):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import dataclasses
 import os
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +22,8 @@ AUTOTUNE = -1
 """As a buffer size or a number of parallel calls: chosen for the machine."""
 
 DEFAULT_AHEAD = 2
+TASK_SECONDS = 1e-3  # about what a task of quick calls should take
+MOST_IN_TASK = 64
 CLOSE_SECONDS = 2.0  # how long the end of an iterator waits for its thread
 
 
@@ -141,74 +145,115 @@ class ParallelMapNode(MapNode):
         return f"map({function_name(self.fn)}, {worker_count(self.num_parallel_calls)} {self.workers}s{order})"
 
 
+@dataclasses.dataclass
+class _Task:
+    """Some consecutive elements in a worker: the number of the first, the input's state before it, and what came back."""
+
+    first: int
+    numbers: list[int]
+    before: Any
+    future: concurrent.futures.Future
+    results: collections.deque[tuple[bool, Any]] | None = None
+
+
 class ParallelMapCursor(Cursor):
     """Keeps calls in flight; hands results out in the order of the input, or as they come.
 
-    The state of the input before the oldest call that was not handed out is noted; after a restart its elements are
-    drawn again, leaving out those that had been handed out of turn.
+    Quick functions get several elements a task, so that handing over costs little. The state of the input before the oldest
+    task that was not used up is noted; after a restart its elements are drawn again, leaving out those that had been handed
+    out.
     """
 
     def __init__(self, node: ParallelMapNode, below: Cursor):
         self._node, self._below = node, below
         self._workers = worker_count(node.num_parallel_calls)
         self._pool: concurrent.futures.Executor | None = None
-        self._flying: collections.deque[tuple[int, Any, concurrent.futures.Future]] = collections.deque()
+        self._flying: list[_Task] = []
         self._count = 0
-        self._handed: set[int] = set()  # numbers handed out before the oldest one in flight
+        self._handed: set[int] = set()  # numbers handed out after the start of the oldest task in flight
+        self._seconds = TASK_SECONDS  # for one call, about; at first one element a task
         self._ended = False
 
     def _fill(self) -> None:
         if self._pool is None:
             self._pool = _pool(self._node.workers, self._workers)
         while not self._ended and len(self._flying) < 2 * self._workers:
-            before = self._below.state()
-            try:
-                element = self._below.next()
-            except StopIteration:
-                self._ended = True
+            before, first = self._below.state(), self._count
+            numbers, elements = list[int](), list[Any]()
+            wanted = min(MOST_IN_TASK, max(1, int(TASK_SECONDS / self._seconds)))
+            while len(elements) < wanted:
+                try:
+                    element = self._below.next()
+                except StopIteration:
+                    self._ended = True
+                    break
+                except Exception as error:  # an earlier step failed: it counts as the result of this element
+                    element = _Failed(error)
+                number, self._count = self._count, self._count + 1
+                if number not in self._handed:
+                    numbers.append(number)
+                    elements.append(element)
+            if not elements:
                 return
-            number, self._count = self._count, self._count + 1
-            if number in self._handed:
-                continue
             try:
-                future = self._pool.submit(call_map, self._node.fn, element)
+                future = self._pool.submit(_run, self._node.fn, elements, self._node.workers == "process")
             except RuntimeError as error:  # a broken pool refuses further work
                 future = concurrent.futures.Future()
                 future.set_exception(error)
-            self._flying.append((number, before, future))
+            self._flying.append(_Task(first, numbers, before, future))
 
     def next(self) -> Any:
         self._fill()
         if not self._flying:
             raise StopIteration
-        at = 0
-        if not self._node.deterministic:
-            futures = [future for _, _, future in self._flying]
-            concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_COMPLETED)
-            at = next(i for i, future in enumerate(futures) if future.done())
-        number, _, future = self._flying[at]
-        del self._flying[at]
+        task = self._next_task()
+        if task.results is None:
+            self._collect(task)
+        assert task.results is not None
+        number = task.numbers.pop(0)
+        fine, value = task.results.popleft()
         self._handed.add(number)
-        oldest = self._flying[0][0] if self._flying else self._count
-        self._handed = {n for n in self._handed if n >= oldest}
+        if not task.numbers:
+            self._flying.remove(task)
+            oldest = self._flying[0].first if self._flying else self._count
+            self._handed = {n for n in self._handed if n >= oldest}
         try:
-            return future.result()
-        except concurrent.futures.BrokenExecutor as error:
-            raise WorkerError(
-                f"map({function_name(self._node.fn)}): a worker process ended while it held element {number}; it may have "
-                "run out of memory, or the function can't be pickled: define it at the top of a module"
-            ) from error
-        except Exception as error:
-            raise noted(error, "map", self._node.fn, number)  # noqa: B904 - the same error, with a note
+            if fine:
+                return value
+            raise value if isinstance(value, WorkerError) else noted(value, "map", self._node.fn, number)
         finally:
-            del future  # it holds the exception, whose traceback holds this frame
+            del value, task  # they hold the exception, whose traceback holds this frame: a cycle would keep threads alive
+
+    def _next_task(self) -> _Task:
+        if self._node.deterministic:
+            return self._flying[0]
+        begun = next((task for task in self._flying if task.results is not None), None)
+        if begun is not None:
+            return begun
+        concurrent.futures.wait([t.future for t in self._flying], return_when=concurrent.futures.FIRST_COMPLETED)
+        return next(task for task in self._flying if task.future.done())
+
+    def _collect(self, task: _Task) -> None:
+        try:
+            results, seconds = task.future.result()
+        except concurrent.futures.BrokenExecutor as error:
+            broken = WorkerError(
+                f"map({function_name(self._node.fn)}): a worker process ended while it held element {task.numbers[0]}; it may "
+                "have run out of memory, or the function can't be pickled: define it at the top of a module"
+            )
+            broken.__cause__ = error
+            results, seconds = [(False, broken)] * len(task.numbers), TASK_SECONDS
+        except Exception as error:  # for example a result that can't be sent from a process
+            results, seconds = [(False, error)] * len(task.numbers), TASK_SECONDS
+        task.results = collections.deque(results)
+        task.future = concurrent.futures.Future()
+        self._seconds = max(1e-7, 0.5 * self._seconds + 0.5 * seconds / max(1, len(results)))
 
     def state(self) -> Any:
-        if self._flying:
-            number, before, _ = self._flying[0]
-        else:
-            number, before = self._count, self._below.state()
-        return [number, sorted(self._handed), before]
+        if not self._flying:
+            return [self._count, sorted(self._handed), self._below.state()]
+        oldest = self._flying[0]
+        return [oldest.first, sorted(self._handed), oldest.before]
 
     def restore(self, state: Any) -> None:
         self._count, handed, below = state
@@ -227,6 +272,30 @@ class ParallelMapCursor(Cursor):
             self._pool = None
         self._flying.clear()
         self._below.close()
+
+
+class _Failed:
+    """The error of an earlier step, on its way to the place of its element."""
+
+    def __init__(self, error: Exception):
+        self.error = error
+
+
+def _run(fn: Callable[..., Any], elements: list[Any], is_process: bool) -> tuple[list[tuple[bool, Any]], float]:
+    """What a worker does: the results (or errors) of some elements, and the time that they took."""
+    results: list[tuple[bool, Any]] = []
+    start = time.perf_counter()
+    for element in elements:
+        if isinstance(element, _Failed):
+            results.append((False, element.error))
+            continue
+        try:
+            results.append((True, call_map(fn, element)))
+        except Exception as error:
+            if is_process:  # the traceback does not travel
+                error.add_note(f"In a worker process:\n{traceback.format_exc()}")
+            results.append((False, error))
+    return results, time.perf_counter() - start
 
 
 def _pool(kind: str, size: int) -> concurrent.futures.Executor:

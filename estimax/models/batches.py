@@ -216,16 +216,93 @@ def take_rows(tree: Any, index: Any) -> Any:
 
 def _array_source(x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool, seed: int, what: str) -> Source:
     parts = tuple(narrowed(columns_of(v)) for v in (x, y, weight))
-    rows = rows_in(parts, what)
+    table = ArrayTable(parts, rows_in(parts, what))
 
     def one_pass(epoch: int) -> Iterator[Any]:
-        order = np.random.default_rng((seed, epoch)).permutation(rows) if shuffle else None
-        for start in range(0, rows, batch_size):
-            stop = min(start + batch_size, rows)
-            index = slice(start, stop) if order is None else order[start:stop]
-            yield tuple(take_rows(part, index) for part in parts)
+        order = np.random.default_rng((seed, epoch)).permutation(table.size) if shuffle else None
+        return ArrayPass(table, batch_size, order)
 
-    return Source(one_pass, -(-rows // batch_size))
+    return Source(one_pass, -(-table.size // batch_size))
+
+
+# Above these sizes of numbers a second, packed copy of the data costs more than the Python it saves in each batch.
+_PACKED_BYTES, _PACKED_ROW_BYTES = 2**28, 2**12
+
+
+class ArrayTable:
+    """Columns in memory, `(x, y, sample_weight)`, of which the engine may take rows by number.
+
+    Attributes:
+        size: number of rows.
+        encoded: what the engine keeps of it from one pass to the next.
+    """
+
+    def __init__(self, parts: tuple[Any, Any, Any], size: int):
+        self.parts, self.size = parts, size
+        self.encoded: Any = None
+
+    def gather(self, rows: Any, columns: str = "numpy") -> tuple[Any, ...]:
+        """Some rows; text stays as it is, whatever `columns` says."""
+        return tuple(take_rows(part, rows) for part in self.parts)
+
+    @property
+    def may_be_packed(self) -> bool:
+        """Whether the engine should encode the table whole."""
+        leaves = [leaf for part in self.parts for _, leaf in _leaves(part, "")]
+        numbers = sum(x.nbytes for x in leaves if isinstance(x, np.ndarray) and x.dtype.kind in "biuf")
+        return numbers <= min(_PACKED_BYTES, _PACKED_ROW_BYTES * self.size)
+
+
+class ArrayPass:
+    """One pass over columns in memory, batch by batch.
+
+    Args:
+        table: the columns.
+        batch_size: rows of a batch; the last may have fewer.
+        order: row numbers in the order of this pass; None for the order they lie in.
+    """
+
+    def __init__(self, table: ArrayTable, batch_size: int, order: np.ndarray | None):
+        self._table, self._batch_size, self._order = table, batch_size, order
+        self._start = 0
+
+    def __iter__(self) -> ArrayPass:
+        return self
+
+    def __next__(self) -> Any:
+        if self._start >= self._table.size:
+            raise StopIteration
+        start, stop = self._start, min(self._start + self._batch_size, self._table.size)
+        self._start = stop
+        return self._table.gather(slice(start, stop) if self._order is None else self._order[start:stop])
+
+    def over_rows(self) -> Any:
+        """The table and the row numbers of each batch from here on, for the engine; None if single batches are better."""
+        return (self._table, self._numbers(self._start)) if self._table.may_be_packed else None
+
+    def _numbers(self, start: int) -> RowNumbers:
+        order = np.arange(self._table.size) if self._order is None else self._order
+        return RowNumbers(order[start:], self._batch_size)
+
+
+class RowNumbers:
+    """The row numbers of one batch after the other."""
+
+    def __init__(self, order: np.ndarray, batch_size: int):
+        self._order, self._batch_size, self._at = order, batch_size, 0
+
+    def __iter__(self) -> RowNumbers:
+        return self
+
+    def __next__(self) -> np.ndarray:
+        if self._at >= len(self._order):
+            raise StopIteration
+        rows = self._order[self._at : self._at + self._batch_size]
+        self._at += self._batch_size
+        return rows
+
+    def get_state(self) -> None:
+        """An epoch of arrays has no state to go on from."""
 
 
 def _stream_source(x: Any, seed: int, what: str) -> Source:

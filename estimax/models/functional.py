@@ -94,12 +94,7 @@ def _encode(graph: MaskedGraph, value: Any) -> Any:
         return [_encode(graph, v) for v in value]
     if isinstance(value, slice):
         start, stop, step = (_encode(graph, v) for v in (value.start, value.stop, value.step))
-        return {
-            "class_name": "__slice__",
-            "module": "builtins",
-            "config": {"start": start, "stop": stop, "step": step},
-            "registered_name": "slice",
-        }
+        return {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}
     if value is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(value, (np.ndarray, jax.Array)):

@@ -203,6 +203,11 @@ class Trainer(Compiling):
     def _evaluate(self, source: Source, steps: int | None, hooks: CallbackList) -> dict[str, Any]:
         hooks.on_test_begin()
         batches = source.one_pass() if steps is None else source.stream()
+        run = ModelRun(self._get_program())
+        if not hooks.sees_test_batches:
+            found = run.evaluate(batches, steps=steps)
+            hooks.on_test_end(found)
+            return found
 
         def announced() -> Iterator[Any]:
             for i, batch in enumerate(batches):
@@ -211,8 +216,7 @@ class Trainer(Compiling):
                 hooks.on_test_batch_begin(i)
                 yield batch
 
-        on_batch = hooks.on_test_batch_end if hooks.sees_test_batches else None
-        found = ModelRun(self._get_program()).evaluate(announced(), steps=steps, on_batch=on_batch)
+        found = run.evaluate(announced(), steps=steps, on_batch=hooks.on_test_batch_end)
         hooks.on_test_end(found)
         return found
 

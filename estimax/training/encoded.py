@@ -106,7 +106,7 @@ def _joined(parts: list[np.ndarray], pad: Any) -> np.ndarray:
     return out
 
 
-def encode_table(table: Any, encode: Any, split: Any, pad_values: Mapping[str, Any]) -> EncodedTable | None:
+def encode_table(table: Any, encode: Any, split: Any, pad_values: Mapping[str, Any], key: Any = None) -> EncodedTable | None:
     """The table encoded block by block; None if it would take too much memory.
 
     Args:
@@ -114,9 +114,13 @@ def encode_table(table: Any, encode: Any, split: Any, pad_values: Mapping[str, A
         encode: raw columns to encoded arrays.
         split: what the table gives to `(features, labels, weights)`.
         pad_values: by key.
+        key: of the encoding; a table with an attribute `encoded` keeps what was made for it there, for the next pass.
     """
     if not 0 < table.size <= LARGEST_ROWS:
         return None
+    kept = getattr(table, "encoded", None)
+    if kept is not None and kept[0] == (key, split):
+        return kept[1]
     blocks: list[dict[str, Any]] = []
     for rows in _spans(table.size):
         raw, _ = flatten(*split(table.gather(rows, "arrow")))
@@ -124,7 +128,10 @@ def encode_table(table: Any, encode: Any, split: Any, pad_values: Mapping[str, A
         size = sum(x.nbytes for x in jax.tree.leaves(blocks[0]))
         if size * (table.size / len(rows) if len(blocks) == 1 else 1) > LARGEST_BYTES:
             return None
-    return EncodedTable(blocks, pad_values)
+    encoded = EncodedTable(blocks, pad_values)
+    if key is not None and hasattr(table, "encoded"):
+        table.encoded = (key, split), encoded
+    return encoded
 
 
 def _spans(size: int) -> Iterator[np.ndarray]:

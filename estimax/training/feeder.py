@@ -97,9 +97,14 @@ def check_range(arrays: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _encoding_of(plan: Plan) -> tuple[str, ...]:
+    """What tells encodings of one table apart."""
+    return tuple(v.key for v in plan.transform.values)
+
+
 def gathered_batches(plan: Plan, table: Any, numbers: Iterator[np.ndarray]) -> Iterator[tuple[dict[str, Any], Layout]] | None:
     """Batches gathered from a table that was encoded at once, with the layout that takes them apart; None if it is too large."""
-    encoded = encode_table(table, lambda raw: check_range(plan.transform(raw)), split_batch, plan.pad_values)
+    encoded = encode_table(table, lambda raw: check_range(plan.transform(raw)), split_batch, plan.pad_values, _encoding_of(plan))
     if encoded is None:
         return None
 
@@ -230,7 +235,9 @@ class Feeder:
     def _work_on_rows(self, table: Any, numbers: Any) -> bool:
         """Encodes the table, then gathers; False if it is too large to be encoded at once."""
         plan = self._plan
-        encoded = encode_table(table, lambda raw: check_range(plan.transform(raw)), split_batch, plan.pad_values)
+        encoded = encode_table(
+            table, lambda raw: check_range(plan.transform(raw)), split_batch, plan.pad_values, _encoding_of(plan)
+        )
         if encoded is None:
             return False
         pending: list[tuple[np.ndarray, Any]] = []

@@ -63,6 +63,9 @@ def _parts(layer: Layer) -> Iterator[tuple[str, Any]]:
         yield "layers", layer.layers
     elif isinstance(layer, Model):
         parts["layers"] = layer.layers
+    if type(layer).__name__ == "GroupedQueryAttention":
+        # Private attributes in Keras, and so are their groups.
+        parts = {f"_{k}" if k.endswith("_dense") else k: v for k, v in parts.items()}
     for name in sorted(parts, key=lambda n: f"~{n}" if n.startswith("_") else n):
         yield name, parts[name]
 

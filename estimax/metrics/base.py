@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from estimax.core import Frame, Variable, current_frame, first_free, name_scope, register, snake_case, standardize_dtype
+from estimax.metrics.padding import without_padding
 
 INITIALIZERS: Mapping[str, Callable[..., jax.Array]] = {"zeros": jnp.zeros, "ones": jnp.ones}
 
@@ -22,7 +23,7 @@ class Metric:
     Variables are made by `add_variable`, mostly in the constructor. Called directly, `update_state` changes them; a
     compiled step uses the same code as pure functions of their values (`initial_totals`, `updated_totals`, `result_of`).
     For that, `update_state` and `result` must be traceable: no Python decision on the values of arrays. A row of
-    weight 0 must change nothing: the engine fills short batches up with such rows.
+    weight 0 must change nothing: the engine fills short batches up with rows, and gives those a `sample_weight` of 0.
 
     Args:
         name: of the metric; by default that of the class (`mean_squared_error`).
@@ -50,6 +51,11 @@ class Metric:
 
     #: Whether larger (`"up"`) or smaller (`"down"`) is better; None if neither. Callbacks look at it.
     direction: str | None = None
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "update_state" in cls.__dict__:
+            cls.update_state = without_padding(cls.__dict__["update_state"])  # type: ignore[method-assign]
 
     def __init__(self, name: str | None = None, dtype: Any = None):
         self.name = name or snake_case(type(self).__name__)

@@ -48,6 +48,17 @@ def make_batched_features_dataset(
         FileNotFoundError: if no file matches.
         ValueError: if `label_key` is not among the features.
 
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a.tfrecord")
+        >>> from estimax.data import Example, FixedLenFeature, TFRecordWriter
+        >>> with TFRecordWriter(path) as writer:
+        ...     writer.write(Example({"x": 1.5, "y": 1}).serialize())
+        >>> spec = {"x": FixedLenFeature([], "float32"), "y": FixedLenFeature([], "int64")}
+        >>> features, label = next(iter(make_batched_features_dataset(path, 1, spec, label_key="y", num_epochs=1)))
+        >>> features["x"].tolist(), label.tolist()
+        ([1.5], [1])
+
     Reference: https://www.tensorflow.org/api_docs/python/tf/data/experimental/make_batched_features_dataset
     """
     size = positive(batch_size, "make_batched_features_dataset: batch_size")

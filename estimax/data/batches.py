@@ -249,6 +249,10 @@ def check_batch(batch: tuple[Any, ...], what: str = "input_fn") -> int:
 
     Raises:
         InvalidDataError: if there is no feature, a value has no rows axis, or numbers of rows differ; names them.
+
+    Example:
+        >>> check_batch(({"x": np.ones(3)}, np.zeros(3)))
+        3
     """
     features = batch[0]
     if features is None or isinstance(features, Mapping | tuple) and not flatten(features):

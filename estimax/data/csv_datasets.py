@@ -90,6 +90,14 @@ def read_csv(
     Raises:
         FileNotFoundError: if no file matches.
         InvalidDataError: for unknown columns; DataLossError for rows that can't be read.
+
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a.csv")
+        >>> with open(path, "w") as file:
+        ...     _ = file.write("age,city\\n31,Rome\\n,Bonn\\n")
+        >>> read_csv(path)["age"].tolist()
+        [31, 0]
     """
     paths = files_matching(path, "read_csv")
     form = CsvFormat(
@@ -158,6 +166,15 @@ def make_csv_dataset(
         FileNotFoundError: if no file matches.
         InvalidDataError: for unknown columns; on use, DataLossError for rows that can't be read.
 
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a.csv")
+        >>> with open(path, "w") as file:
+        ...     _ = file.write("age,city\\n31,Rome\\n,Bonn\\n")
+        >>> for features, labels in make_csv_dataset(path, 2, label_name="age", shuffle=False, num_epochs=1):
+        ...     print(features["city"].tolist(), labels.tolist())
+        ['Rome', 'Bonn'] [31, 0]
+
     Reference: https://www.tensorflow.org/api_docs/python/tf/data/experimental/make_csv_dataset
     """
     size = positive(batch_size, "make_csv_dataset: batch_size")
@@ -213,6 +230,14 @@ def CsvDataset(  # noqa: N802 - tf.data's name
     Raises:
         ValueError: if numbers of columns and defaults do not fit.
         DataLossError: on use, for rows that can't be read.
+
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a.csv")
+        >>> with open(path, "w") as file:
+        ...     _ = file.write("age,city\\n31,Rome\\n,Bonn\\n")
+        >>> [(int(age), city) for age, city in CsvDataset(path, [-1, ""], header=True)]
+        [(31, 'Rome'), (-1, 'Bonn')]
 
     Reference: https://www.tensorflow.org/api_docs/python/tf/data/experimental/CsvDataset
     """

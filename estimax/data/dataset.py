@@ -40,6 +40,10 @@ class Options:
     Args:
         seed: of all steps that were not given their own.
         prefetch_batches: elements that a thread makes ahead.
+
+    Example:
+        >>> Dataset.range(3).with_options(Options(seed=1)).options().seed
+        1
     """
 
     seed: int | None = None

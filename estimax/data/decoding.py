@@ -162,6 +162,13 @@ def decode_image(contents: bytes, channels: int = 0, dtype: Any = np.uint8, expa
         DataLossError: if the bytes are no such image.
         ValueError: if `channels` or `dtype` is none of these.
 
+    Example:
+        >>> from PIL import Image
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (4, 2), "red").save(file, "PNG")
+        >>> decode_image(file.getvalue())[0, 0].tolist()
+        [255, 0, 0]
+
     Reference: https://www.tensorflow.org/api_docs/python/tf/io/decode_image
     """
     try:
@@ -241,6 +248,11 @@ def decode_json_example(json_examples: Any) -> Any:
 
     Raises:
         DataLossError: if a text is not such JSON.
+
+    Example:
+        >>> text = '{"features": {"feature": {"x": {"floatList": {"value": [1.5]}}}}}'
+        >>> Example.parse(decode_json_example(text)).features["x"]
+        Feature(kind='float', values=[1.5])
 
     Reference: https://www.tensorflow.org/api_docs/python/tf/io/decode_json_example
     """

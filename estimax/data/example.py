@@ -88,17 +88,32 @@ def _checked(kind: str | None, values: Any) -> list[Any]:
 
 
 def bytes_feature(values: Any) -> Feature:
-    """A Feature of one or several byte strings (text is encoded as UTF-8)."""
+    """A Feature of one or several byte strings (text is encoded as UTF-8).
+
+    Example:
+        >>> bytes_feature("a").values
+        [b'a']
+    """
     return Feature("bytes", [values] if isinstance(values, str | bytes) else list(values))
 
 
 def float_feature(values: Any) -> Feature:
-    """A Feature of one or several floats, stored as float32."""
+    """A Feature of one or several floats, stored as float32.
+
+    Example:
+        >>> float_feature([1, 2]).values
+        [1.0, 2.0]
+    """
     return Feature("float", np.ravel(np.asarray(values, np.float64)).tolist())
 
 
 def int64_feature(values: Any) -> Feature:
-    """A Feature of one or several integers."""
+    """A Feature of one or several integers.
+
+    Example:
+        >>> int64_feature(3).values
+        [3]
+    """
     return Feature("int64", np.ravel(np.asarray(values)).tolist())
 
 
@@ -151,6 +166,11 @@ class SequenceExample:
     Args:
         context: name to `Feature`, value, list or array.
         feature_lists: name to a list of those, one a step.
+
+    Example:
+        >>> data = SequenceExample({"id": 7}, {"t": [[1.0], [2.0]]}).serialize()
+        >>> SequenceExample.parse(data).feature_lists["t"][1]
+        Feature(kind='float', values=[2.0])
 
     Reference: https://www.tensorflow.org/api_docs/python/tf/train/SequenceExample
     """

@@ -47,6 +47,12 @@ class FixedLenFeature(_Parsed):
 class VarLenFeature(_Parsed):
     """A feature with any number of values; read as a `SparseTensor` `[batch, longest]`.
 
+    Example:
+        >>> from estimax.data import Example, parse_example
+        >>> data = [Example({"x": [5, 6]}).serialize(), Example({"x": []}).serialize()]
+        >>> parse_example(data, {"x": VarLenFeature("int64")})["x"].to_dense().tolist()
+        [[5, 6], [0, 0]]
+
     Reference: https://www.tensorflow.org/api_docs/python/tf/io/VarLenFeature
     """
 
@@ -63,6 +69,12 @@ class SparseFeature(_Parsed):
         dtype: of the values: float32, int64 or string.
         size: of each axis. Positions outside are not looked for, as in TensorFlow.
         already_sorted: whether the values are in the order of their positions; else they are sorted.
+
+    Example:
+        >>> from estimax.data import Example, parse_example
+        >>> data = [Example({"at": [3, 0], "value": [1.0, 2.0]}).serialize()]
+        >>> parse_example(data, {"x": SparseFeature("at", "value", "float32", size=4)})["x"].to_dense().tolist()
+        [[2.0, 0.0, 0.0, 1.0]]
 
     Reference: https://www.tensorflow.org/api_docs/python/tf/io/SparseFeature
     """
@@ -83,6 +95,12 @@ class FixedLenSequenceFeature(_Parsed):
         dtype: float32, int64 or string.
         allow_missing: whether the feature may be absent; must be True to read it from an Example.
         default_value: fills the steps of shorter examples; 0 or the empty string if omitted.
+
+    Example:
+        >>> from estimax.data import Example, parse_example
+        >>> data = [Example({"x": [5, 6]}).serialize(), Example({"x": [7]}).serialize()]
+        >>> parse_example(data, {"x": FixedLenSequenceFeature([], "int64", allow_missing=True)})["x"].tolist()
+        [[5, 6], [7, 0]]
 
     Reference: https://www.tensorflow.org/api_docs/python/tf/io/FixedLenSequenceFeature
     """
@@ -149,6 +167,12 @@ class RaggedFeature(_Parsed):
             `ValueRowIds`, `UniformRowLength` (also attributes of this class).
         row_splits_dtype: int32 or int64.
         validate: kept for tf.io's sake; partitions are checked always.
+
+    Example:
+        >>> from estimax.data import Example, parse_example
+        >>> data = [Example({"x": [5, 6, 7], "rows": [1, 2]}).serialize()]
+        >>> parse_example(data, {"x": RaggedFeature("int64", partitions=[RaggedFeature.RowLengths("rows")])})["x"].to_list()
+        [[[5], [6, 7]]]
 
     Reference: https://www.tensorflow.org/api_docs/python/tf/io/RaggedFeature
     """

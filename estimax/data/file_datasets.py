@@ -57,6 +57,15 @@ def TFRecordDataset(  # noqa: N802 - tf.data's name
         ValueError: if the compression is not known.
         DataLossError: on use, for damaged or truncated files, with file and offset; FileNotFoundError.
 
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a")
+        >>> from estimax.data import TFRecordWriter
+        >>> with TFRecordWriter(path) as writer:
+        ...     writer.write(b"first")
+        >>> list(TFRecordDataset(path))
+        [b'first']
+
     Reference: https://www.tensorflow.org/api_docs/python/tf/data/TFRecordDataset
     """
     compression = compression_of(compression_type)
@@ -85,6 +94,14 @@ def TextLineDataset(  # noqa: N802 - tf.data's name
 
     Raises:
         ValueError: if the compression is not known.
+
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a")
+        >>> with open(path, "wb") as file:
+        ...     _ = file.write(b"aa\\nbb\\n")
+        >>> list(TextLineDataset(path))
+        [b'aa', b'bb']
 
     Reference: https://www.tensorflow.org/api_docs/python/tf/data/TextLineDataset
     """
@@ -117,6 +134,14 @@ def FixedLengthRecordDataset(  # noqa: N802 - tf.data's name
     Raises:
         ValueError: if a size is negative, or `record_bytes` is 0.
         DataLossError: on use, if a file is no whole number of records long.
+
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a")
+        >>> with open(path, "wb") as file:
+        ...     _ = file.write(b"aa\\nbb\\n")
+        >>> list(FixedLengthRecordDataset(path, 3))
+        [b'aa\\n', b'bb\\n']
 
     Reference: https://www.tensorflow.org/api_docs/python/tf/data/FixedLengthRecordDataset
     """

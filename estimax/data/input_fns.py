@@ -100,6 +100,12 @@ def pandas_input_fn(
         TypeError: if x is no data frame.
         ValueError: if `shuffle` is not said, `target_column` is a feature, or the indices of x and y differ.
 
+    Example:
+        >>> import pandas as pd
+        >>> input_fn = pandas_input_fn(pd.DataFrame({"a": [1, 2]}), pd.Series([0, 1]), shuffle=False)
+        >>> [labels.tolist() for features, labels in input_fn()]
+        [[0, 1]]
+
     Reference: https://www.tensorflow.org/api_docs/python/tf/compat/v1/estimator/inputs/pandas_input_fn
     """
     if not hasattr(x, "columns"):

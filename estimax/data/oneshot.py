@@ -104,7 +104,13 @@ def source_of(batch: Any, what: str) -> OneShotIterator | None:
 
 
 def make_one_shot_iterator(dataset: Any) -> OneShotIterator:
-    """`dataset.make_one_shot_iterator()`, as `tf.compat.v1.data.make_one_shot_iterator(dataset)`."""
+    """`dataset.make_one_shot_iterator()`, as `tf.compat.v1.data.make_one_shot_iterator(dataset)`.
+
+    Example:
+        >>> from estimax.data import Dataset
+        >>> make_one_shot_iterator(Dataset.range(4).batch(2)).get_next().tolist()
+        [0, 1]
+    """
     return dataset.make_one_shot_iterator()
 
 

@@ -272,6 +272,11 @@ def parse_single_example(serialized: bytes, features: Mapping[str, AnyFeature]) 
     Raises:
         As `parse_example`.
 
+    Example:
+        >>> from estimax.data import Example
+        >>> float(parse_single_example(Example({"x": 1.5}).serialize(), {"x": FixedLenFeature([], "float32")})["x"])
+        1.5
+
     Reference: https://www.tensorflow.org/api_docs/python/tf/io/parse_single_example
     """
     if not isinstance(serialized, bytes):

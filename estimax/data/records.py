@@ -176,6 +176,14 @@ def tf_record_iterator(path: str, compression_type: str | None = None) -> Iterat
     Raises:
         FileNotFoundError: if there is no such file.
         DataLossError: for damaged or truncated data, after the records before it.
+
+    Example:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "a")
+        >>> with TFRecordWriter(path, "GZIP") as writer:
+        ...     writer.write(b"first")
+        >>> list(tf_record_iterator(path, "GZIP"))
+        [b'first']
     """
     reader = RecordReader(path, compression_of(compression_type))
     try:

@@ -37,6 +37,13 @@ def parse_sequence_example(
         ValueError: if no feature is asked for, or one can't be read from a sequence.
         InvalidDataError: if an example does not meet the spec; DataLossError if it is not a valid message.
 
+    Example:
+        >>> from estimax.data import SequenceExample
+        >>> data = SequenceExample({"id": 7}, {"t": [[1.0], [2.0]]}).serialize()
+        >>> _, steps, lengths = parse_sequence_example([data], None, {"t": FixedLenSequenceFeature([], "float32")})
+        >>> steps["t"].tolist(), lengths["t"].tolist()
+        ([[1.0, 2.0]], [2])
+
     Reference: https://www.tensorflow.org/api_docs/python/tf/io/parse_sequence_example
     """
     context_features, sequence_features = dict(context_features or {}), dict(sequence_features or {})
@@ -150,6 +157,13 @@ def parse_single_sequence_example(
 
     Raises:
         As `parse_sequence_example`.
+
+    Example:
+        >>> from estimax.data import SequenceExample
+        >>> data = SequenceExample({"id": 7}, {"t": [[1.0], [2.0]]}).serialize()
+        >>> _, steps = parse_single_sequence_example(data, None, {"t": FixedLenSequenceFeature([], "float32")})
+        >>> steps["t"].tolist()
+        [1.0, 2.0]
 
     Reference: https://www.tensorflow.org/api_docs/python/tf/io/parse_single_sequence_example
     """

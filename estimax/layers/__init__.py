@@ -344,3 +344,14 @@ __all__ = [
     "serialize",
     "subtract",
 ]
+
+# These layers stand on feature columns and live with them, one rank up; users look for them here.
+_OF_COLUMNS = ("DenseFeatures", "LinearModel", "SequenceFeatures")
+
+
+def __getattr__(name: str) -> object:
+    if name in _OF_COLUMNS:
+        import importlib
+
+        return getattr(importlib.import_module("estimax.feature_columns"), name)
+    raise AttributeError(f"module 'estimax.layers' has no attribute {name!r}.")

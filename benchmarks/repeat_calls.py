@@ -27,7 +27,7 @@ def main() -> None:
     premade = ex.estimator.DNNClassifier([32, 16], columns, config=config)
 
     def model_fn(features: Any, labels: Any, mode: str) -> Any:
-        net = ex.layers.DenseFeatures(columns)(features) if hasattr(ex.layers, "DenseFeatures") else fc.DenseFeatures(columns)(features)
+        net = ex.layers.DenseFeatures(columns)(features)
         logits = ex.layers.Dense(1)(ex.layers.Dense(16, activation="relu")(net))
         return ex.estimator.BinaryClassHead().create_estimator_spec(features, mode, logits, labels, optimizer="Adagrad")
 

@@ -67,34 +67,48 @@ class ImageLayer(Layer):
     def call(self, data: Any, training: bool = False) -> Any:
         """Transforms images, or a dictionary of images and what belongs to them."""
         if not isinstance(data, dict):
-            return self._transformed({"images": data}, training)["images"]
+            return self._run({"images": data}, training)["images"]
         unknown = set(data) - {"images", "labels", "segmentation_masks"}
         if "images" not in data or unknown:
             raise ValueError(
                 f"{layer_title(self)}: given a dictionary with {sorted(data)}, expected 'images' and, if there are any, 'labels' and "
                 "'segmentation_masks'."
             )
-        return self._transformed(data, training)
+        return self._run(data, training)
 
-    def _transformed(self, data: dict[str, Any], training: bool) -> dict[str, Any]:
-        images = jnp.asarray(data["images"])
+    def _run(self, data: dict[str, Any], training: bool) -> dict[str, Any]:
+        data = {k: jnp.asarray(v) for k, v in data.items()}
+        images = data["images"]
         if images.ndim not in (3, 4):
             raise ShapeError(
                 f"{layer_title(self)}: expected images [batch, height, width, channels] or one image, given shape {images.shape}."
             )
-        single = images.ndim == 3
-        grids = {k: self._enter(jnp.asarray(data[k]), single) for k in ("images", "segmentation_masks") if k in data}
+        active = training or not self.random
+        key = self.seed_generator.next() if self.random and active else None
+        if any(isinstance(v, jax.core.Tracer) for v in data.values()):
+            return self._transformed(data, key, active)
+        # An eager call is one compiled program, not dozens of small ones.
+        compiled = self.__dict__.get("_compiled")
+        if compiled is None:
+            compiled = self.__dict__["_compiled"] = jax.jit(self._transformed, static_argnums=2)
+        return compiled(data, key, active)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self.__dict__.pop("_compiled", None)  # it was compiled for the old value
+
+    def _transformed(self, data: dict[str, Any], key: jax.Array | None, active: bool) -> dict[str, Any]:
+        single = data["images"].ndim == 3
+        grids = {k: self._enter(data[k], single) for k in ("images", "segmentation_masks") if k in data}
         images = self.cast_images(grids["images"])
         out: dict[str, Any] = dict(data)
-        if self.random and not training:
+        if not active:
             out["images"] = self._leave(self.at_rest(images), single)
             return out
-        key = self.seed_generator.next() if self.random else None
         params = self.draw(key, images.shape)
         out["images"] = self._leave(self.transform(images, params), single)
         if "labels" in data:
-            labels = jnp.asarray(data["labels"])
-            labels = self.transform_labels(labels[None] if single else labels, params)
+            labels = self.transform_labels(data["labels"][None] if single else data["labels"], params)
             out["labels"] = labels[0] if single else labels
         if "segmentation_masks" in data:
             out["segmentation_masks"] = self._leave(self.transform_masks(grids["segmentation_masks"], params), single)
@@ -212,3 +226,9 @@ def chosen(key: jax.Array, count: int, bounds: Any) -> jax.Array:
     """Which images a layer acts on, by a probability that is itself drawn between two bounds. Bool `[count]`."""
     first, second = jax.random.split(key)
     return jax.random.uniform(second, (count,)) < uniform(first, (count,), bounds)
+
+
+def symmetric_beta(key: jax.Array, alpha: Any, shape: tuple[int, ...]) -> jax.Array:
+    """Numbers of the Beta(alpha, alpha) distribution, also for a tiny alpha: from logarithms of gamma variables, both drawn at once."""
+    logs = jax.random.loggamma(key, alpha, (2, *shape))
+    return jax.nn.sigmoid(logs[0] - logs[1])

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from estimax.core import register
 from estimax.layers.preprocessing.images import warp
-from estimax.layers.preprocessing.images.base import RandomImageLayer, chosen, factor_range, per_image, uniform
+from estimax.layers.preprocessing.images.base import RandomImageLayer, chosen, factor_range, per_image, symmetric_beta, uniform
 
 
 def _boxes(key: jax.Array, ratios: jax.Array, height: int, width: int) -> tuple[jax.Array, jax.Array]:
@@ -57,7 +57,7 @@ class CutMix(_Mix):
         batch, height, width = shape[:3]
         keys = jax.random.split(key, 4)
         alpha = uniform(keys[0], (), self.factor) + 1e-6
-        side = jnp.sqrt(1 - jax.random.beta(keys[1], alpha, alpha, (batch,)))
+        side = jnp.sqrt(1 - symmetric_beta(keys[1], alpha, (batch,)))
         inside, area = _boxes(keys[2], jnp.stack([side, side], -1), height, width)
         return {"order": jax.random.permutation(keys[3], batch), "inside": inside, "weight": 1 - area / (height * width)}
 
@@ -92,7 +92,7 @@ class MixUp(_Mix):
     def draw(self, key: Any, shape: tuple[int, ...]) -> dict[str, jax.Array]:
         """The other image of each one, and the weight of the own image and label."""
         first, second = jax.random.split(key)
-        weight = jax.random.beta(second, self.alpha, self.alpha, (shape[0],))
+        weight = symmetric_beta(second, float(self.alpha), (shape[0],))
         return {"order": jax.random.permutation(first, shape[0]), "weight": weight}
 
     def transform(self, images: jax.Array, params: dict[str, jax.Array]) -> jax.Array:

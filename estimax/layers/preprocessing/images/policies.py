@@ -150,11 +150,12 @@ class AugMix(RandomImageLayer):
 
     def draw(self, key: Any, shape: tuple[int, ...]) -> dict[str, jax.Array]:
         """The weights, and a key for each draw of each chain."""
-        first, second, third = jax.random.split(key, 3)
+        first, second = jax.random.split(key)
+        logs = jax.random.loggamma(first, float(self.alpha), (self.num_chains + 2,))
         return {
-            "chains": jax.random.dirichlet(first, jnp.full((self.num_chains,), float(self.alpha))),
-            "original": jax.random.beta(second, self.alpha, self.alpha),
-            "keys": jax.random.split(third, (self.num_chains, self.chain_depth)),
+            "chains": jax.nn.softmax(logs[:-2]),  # Dirichlet
+            "original": jax.nn.sigmoid(logs[-2] - logs[-1]),  # Beta
+            "keys": jax.random.split(second, (self.num_chains, self.chain_depth)),
         }
 
     def transform(self, images: jax.Array, params: dict[str, jax.Array]) -> jax.Array:

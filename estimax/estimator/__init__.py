@@ -14,7 +14,7 @@ from estimax.estimator.heads import (
     PoissonRegressionHead,
     RegressionHead,
 )
-from estimax.estimator.model_fn import named
+from estimax.estimator.model_fn import get_global_step, named
 from estimax.estimator.model_to_estimator import model_to_estimator
 from estimax.estimator.modes import ModeKeys
 from estimax.estimator.parse_specs import classifier_parse_example_spec, regressor_parse_example_spec
@@ -33,7 +33,7 @@ from estimax.estimator.premade import (
     LinearRegressor,
 )
 from estimax.estimator.run_config import RunConfig
-from estimax.estimator.session import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
+from estimax.estimator.session import Scaffold, SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from estimax.estimator.spec import EstimatorSpec
 from estimax.estimator.train_specs import EvalSpec, TrainSpec
 from estimax.estimator.training import train_and_evaluate
@@ -90,6 +90,7 @@ __all__ = [
     "ProfilerHook",
     "RegressionHead",
     "RunConfig",
+    "Scaffold",
     "SessionRunArgs",
     "SessionRunContext",
     "SessionRunHook",
@@ -104,6 +105,7 @@ __all__ = [
     "classifier_parse_example_spec",
     "experimental",
     "export",
+    "get_global_step",
     "model_to_estimator",
     "named",
     "regressor_parse_example_spec",

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from estimax.core import TrainState
 from estimax.training import Checkpointer
 
 INTERVAL_SECONDS = 1.0
+MARKER = ".unsaved"
+_LONGEST_WAIT_SECONDS = 30.0
 
 
 class DeferredSave:
     """Keeps the last state of short `train` calls and saves it a second later, before anybody asks, or when the process ends.
 
-    `train(steps=1)` in a loop would otherwise cost a checkpoint a call.
+    `train(steps=1)` in a loop would otherwise cost a checkpoint a call. A file in the model_dir says so meanwhile, so that another object
+    or process that looks for the latest checkpoint waits for it.
 
     Args:
         checkpoints: writes the state.
@@ -29,6 +34,7 @@ class DeferredSave:
         self._pending: tuple[TrainState, Callable[[], dict[str, Any]]] | None = None
         self._timer: threading.Timer | None = None
         self._last: float | None = None
+        self._marker = Path(checkpoints.directory) / MARKER
         self._registered = False
 
     def offer(self, state: TrainState, extra: Callable[[], dict[str, Any]]) -> bool:
@@ -38,6 +44,8 @@ class DeferredSave:
             if last is None or now - last >= INTERVAL_SECONDS:
                 self._last = now
                 return False
+            if self._pending is None and not self._marker.exists():
+                self._marker.write_text(str(os.getpid()))
             self._pending = state, extra
             self._at_exit()
             if self._timer is None:
@@ -61,7 +69,9 @@ class DeferredSave:
                 self._last = time.monotonic()
                 state, extra = pending
                 self._checkpoints.save(state, extra(), force=True)
-        self._checkpoints.wait()
+            self._checkpoints.wait()
+            if pending is not None:
+                self._marker.unlink(missing_ok=True)
 
     def _on_timer(self) -> None:
         with self._lock:
@@ -87,3 +97,18 @@ class DeferredSave:
             import atexit
 
             atexit.register(at_exit)
+
+
+def wait_for_deferred(model_dir: str | os.PathLike) -> None:
+    """Waits until what another object or process keeps for saving is on disk; what a dead process kept is given up."""
+    marker = Path(model_dir) / MARKER
+    until = time.monotonic() + _LONGEST_WAIT_SECONDS
+    while time.monotonic() < until:
+        try:
+            os.kill(int(marker.read_text()), 0)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except (OSError, ValueError):
+            marker.unlink(missing_ok=True)
+            return
+        time.sleep(0.02)

@@ -23,7 +23,7 @@ from estimax.estimator.model_dir import Loaded, checkpoint_step, latest_checkpoi
 from estimax.estimator.model_fn import ModelFn
 from estimax.estimator.modes import ModeKeys
 from estimax.estimator.run_config import RunConfig
-from estimax.estimator.session import engine_hooks
+from estimax.estimator.session import ScaffoldHook, engine_hooks
 from estimax.estimator.variables import places, with_values
 from estimax.estimator.warm_start import WarmStartSettings, as_settings, warm_started
 from estimax.training import Checkpointer, EventWriter, Hook, Program, Run, split_batch
@@ -314,6 +314,7 @@ class Estimator:
             self._state = run.state
             for hook in run.hooks:
                 hook.end(run)
+            self._checkpoints.wait()  # who looks into model_dir after train has returned finds the checkpoint
         except BaseException as error:
             self._keep_after(run, error)
             for hook in run.hooks:
@@ -332,6 +333,8 @@ class Estimator:
     def _all_hooks(self, hooks: list[Hook], listeners: list[CheckpointSaverListener], last_step: int | None) -> list[Hook]:
         config, facts = self._config, self._model_fn.facts[ModeKeys.TRAIN]
         found: list[Hook] = [NanTensorHook(), *hooks, *engine_hooks(facts.hooks, what="model_fn: training_hooks")]
+        if facts.scaffold is not None:
+            found.insert(0, ScaffoldHook(facts.scaffold))
         if not config.is_chief:
             return found
         if config.log_step_count_steps:

@@ -16,6 +16,7 @@ import numpy as np
 from estimax.core import TrainState
 from estimax.core.errors import CheckpointError
 from estimax.estimator import tf_checkpoints
+from estimax.estimator.deferred_save import wait_for_deferred
 from estimax.estimator.variables import GLOBAL_STEP, places
 from estimax.training import Checkpointer, read_checkpoint
 from estimax.training.checkpoints import FOLDER
@@ -90,6 +91,7 @@ def load(path: str | os.PathLike) -> Loaded:
 
 def latest_checkpoint(model_dir: str | os.PathLike) -> str | None:
     """The path of the newest checkpoint of a model_dir, estimax's or TensorFlow's; None if there is none."""
+    wait_for_deferred(model_dir)
     checkpoints = Checkpointer(model_dir)
     step = checkpoints.latest_step()
     return checkpoints.path(step) if step is not None else tf_checkpoints.latest(os.fspath(model_dir))

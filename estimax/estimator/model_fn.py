@@ -122,3 +122,14 @@ def named(name: str, value: Any) -> Any:
             raise ValueError(f"named: given {name!r}, which is taken already in this model_fn. Choose another name.")
         frame.named[name] = value
     return value
+
+
+def get_global_step() -> Any:
+    """The number of finished steps, inside a model_fn; for schedules and for `minimize(loss, global_step=...)`.
+
+    Returns:
+        An int32 scalar; None outside a model_fn.
+
+    Reference: tf.compat.v1.train.get_global_step.
+    """
+    return getattr(current_frame(), "step", None)

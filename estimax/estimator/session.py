@@ -177,3 +177,42 @@ def engine_hooks(hooks: Any, *, what: str) -> list[Hook]:
             raise TypeError(f"{what}: given {hook!r}, expected hooks: objects of subclasses of ex.estimator.SessionRunHook or training.Hook.")
         found.append(SessionHookAdapter(hook) if isinstance(hook, SessionRunHook) else hook)
     return found
+
+
+class Scaffold:
+    """What is to be done around the first step, for `EstimatorSpec(scaffold=...)`.
+
+    Args:
+        init_fn: `(scaffold, session) -> None`, called once the variables have their first values, not after a restore. It may set variables:
+            `session.set_variable(name, value)`.
+        **refused: the fields of tf.compat.v1.train.Scaffold that build parts of a graph; they must be None.
+
+    Raises:
+        ValueError: for one of those.
+
+    Reference: tf.compat.v1.train.Scaffold.
+    """
+
+    def __init__(self, init_fn: Any = None, **refused: Any):
+        known = {"init_op", "init_feed_dict", "ready_op", "ready_for_local_init_op", "local_init_op", "summary_op", "saver", "copy_from_scaffold"}
+        for name, value in refused.items():
+            if name not in known or value is not None:
+                raise ValueError(f"Scaffold: {name}: given {value!r}, expected only init_fn: there is no graph whose parts could be replaced.")
+        if init_fn is not None and not callable(init_fn):
+            raise ValueError(f"Scaffold: init_fn: given {type(init_fn).__name__}, expected a function (scaffold, session).")
+        self.init_fn = init_fn
+
+
+class ScaffoldHook(Hook):
+    """Calls a scaffold's `init_fn` before the first step of all.
+
+    Args:
+        scaffold: the scaffold.
+    """
+
+    def __init__(self, scaffold: Scaffold):
+        self.scaffold = scaffold
+
+    def after_create_session(self, run: Any) -> None:
+        if run.step == 0 and self.scaffold.init_fn is not None:
+            self.scaffold.init_fn(self.scaffold, Session(run))

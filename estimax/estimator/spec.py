@@ -73,6 +73,8 @@ class EstimatorSpec:
         set_field("eval_metric_ops", _checked_metrics(self.eval_metric_ops))
         for name in ("training_chief_hooks", "training_hooks", "evaluation_hooks", "prediction_hooks"):
             set_field(name, _checked_hooks(name, getattr(self, name)))
+        if self.scaffold is not None and not hasattr(self.scaffold, "init_fn"):
+            raise TypeError(f"EstimatorSpec: scaffold: given {type(self.scaffold).__name__}, expected a Scaffold.")
         set_field("train_op", _train_ops(self.train_op))
         set_field("export_outputs", self._checked_exports())
 

@@ -24,7 +24,7 @@ from estimax.data.structure import as_element, flatten, is_container, leaf_names
 from estimax.data.values import RaggedTensor, SparseTensor
 
 ENCODE_ROWS = 4096  # shorter text columns are gathered as they are
-PACK_BYTES = 1 << 22, 1 << 32  # tables within these bounds are laid out by rows for random gathers
+PACK_BYTES = 1 << 22, 1 << 31  # tables within these bounds are laid out by rows for random gathers
 DISTINCT_LIMIT = 0.5  # no dictionary if more than this part of a sample is distinct
 
 

@@ -258,7 +258,7 @@ def shared_embeddings(
             )
     first = categorical_columns[0]
     for column in categorical_columns[1:]:
-        if _innermost(column) is not _innermost(first) or column.is_weighted != first.is_weighted:
+        if _innermost(column) is not _innermost(first):
             raise ValueError(
                 f'shared_embeddings: "{first.name}" is a {type(first).__name__} and "{column.name}" a {type(column).__name__}, expected columns '
                 "of one type: ids of different kinds should not share rows."

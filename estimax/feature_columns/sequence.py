@@ -94,6 +94,11 @@ class SequenceNumbers(ColumnOp):
         batch = entries.shape[0]
         width = math.prod(entries.shape[1:])
         size = math.prod(self.shape)
+        if entries.layout == "sparse" and len(entries.shape) == 2 and width % size:
+            raise InputDataError(
+                f'column "{self.name}": given sparse values of width {width}, expected a multiple of {size}, the numbers in a step. Set '
+                "dense_shape to whole steps."
+            )
         steps = -(-width // size)
         if entries.layout != "sparse":
             steps = round_up(steps)

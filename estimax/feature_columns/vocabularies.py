@@ -166,6 +166,11 @@ class VocabularyListCategoricalColumn(_VocabularyColumn):
             self.default_value, self.num_oov_buckets = -1 if default_value is None else int(default_value), num_oov_buckets
             self._check_unknown()
             return
+        if isinstance(vocabulary_list, (str, bytes)):
+            raise ValueError(
+                f'column "{key}": vocabulary_list is {vocabulary_list!r}, expected a list. Write ["a", "b"]; for a vocabulary learned while '
+                "training use categorical_column_with_dynamic_vocabulary(key, capacity)."
+            )
         values = [v.item() if isinstance(v, np.generic) else v for v in vocabulary_list or ()]
         if not values:
             raise ValueError(f'column "{key}": vocabulary_list is empty, expected at least one entry.')

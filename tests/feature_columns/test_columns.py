@@ -39,6 +39,7 @@ def dense(features, *columns):
         (lambda: fc.categorical_column_with_hash_bucket("a", None), ValueError, "hash_bucket_size is None"),
         (lambda: fc.categorical_column_with_hash_bucket("a", 5, "float32"), ValueError, 'dtype is float32, expected "string" or'),
         (lambda: fc.categorical_column_with_vocabulary_list("a", []), ValueError, "vocabulary_list is empty"),
+        (lambda: fc.categorical_column_with_vocabulary_list("a", "dynamic"), ValueError, "use categorical_column_with_dynamic_vocabulary"),
         (lambda: fc.categorical_column_with_vocabulary_list("a", ["x", "x"]), ValueError, "has the entry 'x' twice"),
         (lambda: fc.categorical_column_with_vocabulary_list("a", ["x", 1]), ValueError, "only strings or only integers"),
         (lambda: fc.categorical_column_with_vocabulary_list("a", [1.5]), ValueError, "only strings or only integers"),
@@ -158,6 +159,9 @@ def test_sequence_errors():
     numbers = fc.sequence_numeric_column("n")
     with pytest.raises(ValueError, match="given a dense array, expected sparse or ragged values"):
         fc.SequenceFeatures([numbers])({"n": np.ones((2, 2))})
+    with pytest.raises(ValueError, match="sparse values of width 3, expected a multiple of 2"):
+        pairs = fc.sequence_numeric_column("n", 2)
+        fc.SequenceFeatures([pairs])({"n": data.SparseTensor([[0, 0]], np.ones(1), [1, 3])})
     with pytest.raises(TypeError, match="expected an integer for dtype int64. Write default_value=0"):
         fc.SequenceFeatures([fc.sequence_numeric_column("n", dtype="int64")])({"n": [[1]]})
     with pytest.raises(ValueError, match="sequences of different lengths"):
@@ -198,6 +202,12 @@ def every_column(folder):
         fc.sequence_numeric_column("sn", (2,), 1.0),
         fc.embedding_column(fc.sequence_categorical_column_with_identity("s", 3), 2),
     ]
+
+
+def test_weighted_and_plain_columns_may_share_a_table():
+    other = fc.categorical_column_with_identity("b", 3)
+    columns = fc.shared_embeddings([fc.weighted_categorical_column(ZONE, "w"), other], 2, "sum", initializers.Ones())
+    assert dense({"zone": [1], "w": [2.5], "b": [0]}, *columns) == [[1.0, 1.0, 2.5, 2.5]]
 
 
 def test_columns_survive_json(tmp_path):

@@ -47,8 +47,8 @@ class CallbackList(Hook):
             c.set_model(model)
         self.model, self.params = model, params
         self.steps_at_once = 1
-        self._batch = 0
-        self._due = 0
+        self._done = self._due = 0
+        self._first_step: int | None = None
         self._run: Any = None
         # Callbacks that name their steps themselves are hooks of the engine on their own.
         self.step_hooks = [
@@ -79,6 +79,8 @@ class CallbackList(Hook):
         """Every step, or every so many as one compiled call takes, if a callback sees batches."""
         if not self._train_hooks:
             return None
+        if self._first_step is None:
+            self._first_step = self._due = step
         if self._due <= step:
             self._due = step + self.steps_at_once
         return self._due
@@ -86,16 +88,22 @@ class CallbackList(Hook):
     def before_run(self, run: Any) -> None:
         """Announces a batch of training."""
         for c in self._train_hooks:
-            c.on_train_batch_begin(self._batch, {})
+            c.on_train_batch_begin(self._done, {})
 
     def after_run(self, run: Any) -> None:
         """Reports a batch of training."""
         logs = run.logs()
+        self._done = run.step - self._first_step
         for c in self._train_hooks:
-            c.on_train_batch_end(self._batch + self.steps_at_once - 1, logs)
-        self._batch += self.steps_at_once
+            c.on_train_batch_end(self._done - 1, logs)
         if self.model.stop_training:
             run.request_stop()
+
+    def end_batches(self, run: Any) -> None:
+        """Reports the last batches of an epoch, if they were fewer than one compiled call takes."""
+        if self._first_step is not None and run.step - self._first_step > self._done:
+            self.before_run(run)
+            self.after_run(run)
 
     # -- Keras's side -------------------------------------------------------------------------------------------------
 
@@ -111,7 +119,7 @@ class CallbackList(Hook):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Passed on; batches count from 0 again."""
-        self._batch = self._due = 0
+        self._done, self._first_step = 0, None
         for c in self.callbacks:
             c.on_epoch_begin(epoch, logs or {})
 

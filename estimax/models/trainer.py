@@ -144,6 +144,7 @@ class Trainer(Compiling):
             return {}
         batches = source.stream() if steps is not None else source.one_pass()
         done = run.train(batches, steps=steps)
+        hooks.end_batches(run)
         if steps is not None and done < steps and not run.stop_requested:
             raise InputDataError(
                 f"fit: the data ended after {done} of {steps} steps of epoch {epoch + 1}. Give steps_per_epoch times epochs batches, or a source "

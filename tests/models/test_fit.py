@@ -217,6 +217,16 @@ def test_steps_per_execution_and_eager_steps_change_no_number() -> None:
         np.testing.assert_allclose(model.get_weights()[0], expected, rtol=1e-5, err_msg=str(options))
 
 
+def test_callbacks_see_every_so_many_steps() -> None:
+    seen: list[Any] = []
+    watch = callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: seen.append(("begin", batch)),
+        on_train_batch_end=lambda batch, logs: seen.append(("end", batch)),
+    )
+    line(steps_per_execution=2).fit(X, Y, batch_size=4, verbose=0, callbacks=watch)
+    assert seen == [("begin", 0), ("end", 1), ("begin", 2), ("end", 3), ("begin", 4), ("end", 4)]
+
+
 def test_optax_transformations_train() -> None:
     model = line(optimizer=optax.sgd(0.1))
     model.fit(X, Y, batch_size=5, epochs=2, shuffle=False, verbose=0)

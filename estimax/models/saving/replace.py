@@ -16,10 +16,10 @@ def replaced(path: str | os.PathLike, *, overwrite: bool = True) -> Iterator[str
         FileExistsError: if `path` exists and `overwrite` is False.
 
     Example:
-        >>> import tempfile
+        >>> import pathlib, tempfile
         >>> folder = tempfile.mkdtemp()
         >>> with replaced(folder + "/a.txt") as name:
-        ...     _ = open(name, "w").write("whole")
+        ...     _ = pathlib.Path(name).write_text("whole")
         >>> os.listdir(folder)
         ['a.txt']
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,9 @@ import numpy as np
 import pytest
 
 from estimax.data import Dataset, InvalidDataError, TextLineDataset, TFRecordDataset, TFRecordWriter
+
+
+STOPS = int(os.environ.get("ESTIMAX_RESUME_STOPS", "6"))  # random places tried in each chain; 200 tries all
 
 
 def columns(n: int = 40) -> dict[str, np.ndarray]:
@@ -70,7 +74,7 @@ def test_continues_at_the_next_element(name: str, tmp_path: Path) -> None:
         states.append(whole.get_state())
     assert len(elements) > 3
     random = np.random.default_rng(0)
-    stops = {0, 1, len(elements) - 1, len(elements), *random.integers(0, len(elements), 6).tolist()}
+    stops = {0, 1, len(elements) - 1, len(elements), *random.integers(0, len(elements), STOPS).tolist()}
     for stop in stops:
         again = iter(CHAINS[name](tmp_path))
         if stop % 2:

@@ -125,7 +125,11 @@ def parse(seconds: float) -> None:
     reference = speed(plain, seconds)
     show("parse_example, batches of 1024", speed(lambda: len(data.parse_example(records, spec)["label"]), seconds), reference)
     one = iter(range(1 << 60))
-    show("parse_single_example", speed(lambda: len(data.parse_single_example(records[next(one) % 1024], spec)) // 40, seconds), reference)
+    show(
+        "parse_single_example",
+        speed(lambda: len(data.parse_single_example(records[next(one) % 1024], spec)) // 40, seconds),
+        reference,
+    )
 
 
 def plain_records(path: str) -> Iterator[bytes]:
@@ -144,7 +148,11 @@ def records(seconds: float, folder: str) -> None:
         for record in criteo_like(8192):
             writer.write(record)
     plain = speed(lambda: sum(1 for _ in plain_records(path)), seconds)
-    show("TFRecordDataset, batches of 1024", speed(lambda: sum(len(b) for b in data.TFRecordDataset(path).batch(1024)), seconds), plain)
+    show(
+        "TFRecordDataset, batches of 1024",
+        speed(lambda: sum(len(b) for b in data.TFRecordDataset(path).batch(1024)), seconds),
+        plain,
+    )
     parsed = data.TFRecordDataset(path).repeat().batch(1024).map(lambda r: data.parse_example(r, criteo_spec()))
     show("TFRecordDataset, batch, parse_example", speed(batches(parsed), seconds))
 
@@ -214,7 +222,14 @@ def read_csv(seconds: float, folder: str, given: str | None) -> None:
         def step() -> int:
             data.csv.IN_MEMORY_BYTES, before = limit, data.csv.IN_MEMORY_BYTES
             dataset = data.make_csv_dataset(
-                path, 1024, column_names=CENSUS, header=False, label_name="income", num_epochs=1, prefetch_buffer_size=0, trim=True
+                path,
+                1024,
+                column_names=CENSUS,
+                header=False,
+                label_name="income",
+                num_epochs=1,
+                prefetch_buffer_size=0,
+                trim=True,
             )
             rows = sum(len(labels) for _, labels in dataset.make_iterator(columns=columns))
             data.csv.IN_MEMORY_BYTES = before

@@ -355,4 +355,3 @@ class RebatchCursor(Cursor):
 
     def close(self) -> None:
         self._rows.close()
-

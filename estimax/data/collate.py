@@ -153,8 +153,7 @@ def stack_leaf(values: Sequence[Any], name: str = "") -> Any:
         return array
     if hasattr(first, "element_spec"):
         raise InvalidDataError(
-            "batch: an element is itself a dataset (as window makes them); flatten first: "
-            "dataset.flat_map(lambda w: w.batch(n))"
+            "batch: an element is itself a dataset (as window makes them); flatten first: dataset.flat_map(lambda w: w.batch(n))"
         )
     if any(isinstance(value, np.ndarray) for value in values):
         raise InvalidDataError(f"batch: {name or 'the element'} is a scalar in some elements and an array in others")
@@ -195,9 +194,11 @@ def pad_leaf(values: Sequence[Any], shape: Sequence[int | None] | None, fill: An
     if len(ranks) > 1:
         raise InvalidDataError(f"padded_batch: {name or 'the element'} has elements of ranks {sorted(ranks)}; one is needed")
     longest = np.max([a.shape for a in arrays], 0) if arrays[0].ndim else np.zeros(0, int)
-    target = [int(n) for n in longest] if shape is None else [
-        int(longest[i]) if n is None or n == -1 else int(n) for i, n in enumerate(shape)
-    ]
+    target = (
+        [int(n) for n in longest]
+        if shape is None
+        else [int(longest[i]) if n is None or n == -1 else int(n) for i, n in enumerate(shape)]
+    )
     if len(target) != arrays[0].ndim:
         raise InvalidDataError(
             f"padded_batch: padded_shapes gives {name or 'the element'} {len(target)} axes, it has {arrays[0].ndim}"

@@ -124,9 +124,7 @@ def _in_order_of(record: bytes, keys: list[bytes]) -> list[bytes]:
     return list(dict.fromkeys([*there, *keys]))
 
 
-def _with_slow(
-    fast: Values, owners: np.ndarray, slow: np.ndarray, items: list[wire.Feature | None], kind: int
-) -> Values:
+def _with_slow(fast: Values, owners: np.ndarray, slow: np.ndarray, items: list[wire.Feature | None], kind: int) -> Values:
     """A column with the examples that were read one by one put in their places."""
     other = gather_values(items, kind)
     fast_counts = fast.counts[owners]

@@ -110,7 +110,9 @@ def options_of(
         newlines_in_values=form.quotes,
         invalid_row_handler=(lambda row: "skip") if form.skip_errors else None,
     )
-    convert = pacsv.ConvertOptions(null_values=list({"", form.missing}), strings_can_be_null=True, quoted_strings_can_be_null=True)
+    convert = pacsv.ConvertOptions(
+        null_values=list({"", form.missing}), strings_can_be_null=True, quoted_strings_can_be_null=True
+    )
     if columns is not None:
         convert.column_types = {c.name: pa.string() if c.dtype == "string" else pa.type_for_alias(c.dtype) for c in columns}
         convert.include_columns = [c.name for c in columns]
@@ -126,9 +128,7 @@ def _source(path: str, form: CsvFormat) -> Any:
     return pa.OSFile(path)
 
 
-def _open(
-    path: str, form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes: int = BLOCK_BYTES
-) -> tuple[Any, Any]:
+def _open(path: str, form: CsvFormat, columns: Sequence[CsvColumn] | None, block_bytes: int = BLOCK_BYTES) -> tuple[Any, Any]:
     """A reader of blocks, and the open file to close after it."""
     import pyarrow as pa
     from pyarrow import csv as pacsv

@@ -101,7 +101,13 @@ def read_csv(
     """
     paths = files_matching(path, "read_csv")
     form = CsvFormat(
-        None if column_names is None else tuple(column_names), header, field_delim, use_quote_delim, na_value, skip_rows, trim,
+        None if column_names is None else tuple(column_names),
+        header,
+        field_delim,
+        use_quote_delim,
+        na_value,
+        skip_rows,
+        trim,
         compression=compression_of(compression_type),
     )
     form, columns = _columns(paths[0], _named(form, header), column_defaults, select_columns, num_rows_for_inference)
@@ -180,8 +186,16 @@ def make_csv_dataset(
     size = positive(batch_size, "make_csv_dataset: batch_size")
     paths = files_matching(file_pattern, "make_csv_dataset")
     form = CsvFormat(
-        None if column_names is None else tuple(column_names), header, field_delim, use_quote_delim, na_value, skip_rows, trim,
-        ignore_errors, compression_of(compression_type), encoding,
+        None if column_names is None else tuple(column_names),
+        header,
+        field_delim,
+        use_quote_delim,
+        na_value,
+        skip_rows,
+        trim,
+        ignore_errors,
+        compression_of(compression_type),
+        encoding,
     )
     rows = 1 << 30 if num_rows_for_inference is None else num_rows_for_inference
     form, columns = _columns(paths[0], _named(form, header), column_defaults, select_columns, rows)
@@ -251,7 +265,9 @@ def CsvDataset(  # noqa: N802 - tf.data's name
     if any(b <= a for a, b in zip(chosen, chosen[1:])) or any(not 0 <= c < width for c in chosen):
         raise ValueError(f"CsvDataset: select_cols must rise and be below {width}, the number of fields; given {chosen}")
     if len(record_defaults) != len(chosen):
-        raise ValueError(f"CsvDataset: {len(chosen)} columns are read and need as many record_defaults, given {len(record_defaults)}")
+        raise ValueError(
+            f"CsvDataset: {len(chosen)} columns are read and need as many record_defaults, given {len(record_defaults)}"
+        )
     names = tuple(f"field {i}" for i in range(width))
     form = CsvFormat(names, header, field_delim, use_quote_delim, na_value, compression=compression_of(compression_type))
     columns = [default_of(value, names[c]) for c, value in zip(chosen, record_defaults)]

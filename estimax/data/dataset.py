@@ -241,7 +241,9 @@ class Dataset(Transformations):
         Raises:
             FileNotFoundError: if no file matches.
         """
-        patterns = [file_pattern] if isinstance(file_pattern, str | bytes) or hasattr(file_pattern, "__fspath__") else file_pattern
+        patterns = (
+            [file_pattern] if isinstance(file_pattern, str | bytes) or hasattr(file_pattern, "__fspath__") else file_pattern
+        )
         found = [path for pattern in patterns for path in matching(path_of(pattern))]
         if not found:
             raise FileNotFoundError(f"list_files: no file matches {file_pattern!r}")
@@ -249,9 +251,7 @@ class Dataset(Transformations):
         return dataset if shuffle is False else dataset.shuffle(len(found), seed=seed)
 
     @staticmethod
-    def random(
-        seed: int | None = None, rerandomize_each_iteration: bool | None = None
-    ) -> Dataset:
+    def random(seed: int | None = None, rerandomize_each_iteration: bool | None = None) -> Dataset:
         """Endless random integers in [0, 2^32), int64.
 
         Args:
@@ -261,9 +261,7 @@ class Dataset(Transformations):
         return Dataset(sources.RandomNode(seed, bool(rerandomize_each_iteration)))
 
     @staticmethod
-    def choose_from_datasets(
-        datasets: Sequence[Dataset], choice_dataset: Dataset, stop_on_empty_dataset: bool = True
-    ) -> Dataset:
+    def choose_from_datasets(datasets: Sequence[Dataset], choice_dataset: Dataset, stop_on_empty_dataset: bool = True) -> Dataset:
         """Elements of several datasets in the order of another, whose elements are their numbers.
 
         Args:

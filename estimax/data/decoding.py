@@ -99,9 +99,7 @@ def _width(data: list[bytes], delimiter: str, quotes: bool) -> int:
     return len(next(csv.reader([data[0].decode(errors="replace")], delimiter=delimiter, quoting=style))) if data else 0
 
 
-def decode_raw(
-    input_bytes: Any, out_type: Any, little_endian: bool = True, fixed_length: int | None = None
-) -> np.ndarray:
+def decode_raw(input_bytes: Any, out_type: Any, little_endian: bool = True, fixed_length: int | None = None) -> np.ndarray:
     """The memory of numbers as an array.
 
     Args:
@@ -189,9 +187,11 @@ def decode_image(contents: bytes, channels: int = 0, dtype: Any = np.uint8, expa
     try:
         with Image.open(io.BytesIO(contents), formats=[kind]) as image:
             animated = image.format == "GIF" and expand_animations
-            frames = [_pixels(frame, MODES.get(channels)) for frame in ImageSequence.Iterator(image)] if animated else [
-                _pixels(image, MODES.get(channels))
-            ]
+            frames = (
+                [_pixels(frame, MODES.get(channels)) for frame in ImageSequence.Iterator(image)]
+                if animated
+                else [_pixels(image, MODES.get(channels))]
+            )
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataLossError(f"decode_image: not a PNG, JPEG, GIF or BMP image, or damaged ({error})") from None
     array = np.stack(frames) if animated else frames[0]

@@ -37,7 +37,9 @@ def _head(tree: Any, parts: list[bytes]) -> Any:
         return {"text" if isinstance(tree, str) else "bytes": len(data)}
     if isinstance(tree, np.ndarray | np.generic):
         return _array(np.asarray(tree), parts)
-    raise InvalidDataError(f"only arrays, text, sparse and ragged values can be kept in a file; the element holds a {type(tree).__name__}")
+    raise InvalidDataError(
+        f"only arrays, text, sparse and ragged values can be kept in a file; the element holds a {type(tree).__name__}"
+    )
 
 
 def _array(array: np.ndarray, parts: list[bytes]) -> Any:
@@ -47,7 +49,9 @@ def _array(array: np.ndarray, parts: list[bytes]) -> Any:
     items = array.ravel().tolist()
     kinds = {type(item) for item in items}
     if not kinds <= {str} and not kinds <= {bytes}:
-        raise InvalidDataError(f"an array of objects can be kept in a file if it holds text or bytes, it holds {sorted(map(str, kinds))}")
+        raise InvalidDataError(
+            f"an array of objects can be kept in a file if it holds text or bytes, it holds {sorted(map(str, kinds))}"
+        )
     encoded = [item.encode() for item in items] if kinds == {str} else items
     parts.extend(encoded)
     return {"objects": ["str" if kinds == {str} else "bytes", list(array.shape), [len(item) for item in encoded]]}

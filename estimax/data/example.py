@@ -187,8 +187,7 @@ class SequenceExample:
         """The message in the wire format, keys in order."""
         out = wire.put(1, _features(self.context)) if self.context else b""
         lists = {
-            _name(key): b"".join(wire.put(1, step.serialize()) for step in steps)
-            for key, steps in self.feature_lists.items()
+            _name(key): b"".join(wire.put(1, step.serialize()) for step in steps) for key, steps in self.feature_lists.items()
         }
         return out + (wire.put(2, wire.put_map(lists)) if lists else b"")
 

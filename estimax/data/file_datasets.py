@@ -15,9 +15,7 @@ from estimax.data.text import FixedLengthReader, LineReader
 from estimax.data.transformations import positive
 
 
-def _files(
-    name: str, filenames: Any, open_one: Callable[[str], Any], num_parallel_reads: int | None
-) -> Dataset:
+def _files(name: str, filenames: Any, open_one: Callable[[str], Any], num_parallel_reads: int | None) -> Dataset:
     if isinstance(filenames, Dataset):
         files = filenames
         if num_parallel_reads is None:
@@ -69,9 +67,7 @@ def TFRecordDataset(  # noqa: N802 - tf.data's name
     Reference: https://www.tensorflow.org/api_docs/python/tf/data/TFRecordDataset
     """
     compression = compression_of(compression_type)
-    dataset = _files(
-        "TFRecordDataset", filenames, lambda path: RecordReader(path, compression, on_corrupt), num_parallel_reads
-    )
+    dataset = _files("TFRecordDataset", filenames, lambda path: RecordReader(path, compression, on_corrupt), num_parallel_reads)
     return dataset if buffer_size is None else dataset.prefetch(positive(buffer_size, "buffer_size"))
 
 
@@ -106,9 +102,7 @@ def TextLineDataset(  # noqa: N802 - tf.data's name
     Reference: https://www.tensorflow.org/api_docs/python/tf/data/TextLineDataset
     """
     compression = compression_of(compression_type)
-    dataset = _files(
-        "TextLineDataset", filenames, lambda path: LineReader(path, compression, skip_lines), num_parallel_reads
-    )
+    dataset = _files("TextLineDataset", filenames, lambda path: LineReader(path, compression, skip_lines), num_parallel_reads)
     return dataset if buffer_size is None else dataset.prefetch(positive(buffer_size, "buffer_size"))
 
 

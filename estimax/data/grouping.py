@@ -164,7 +164,11 @@ class GroupCursor(ReplayCursor):
 
 
 def group_by_window(
-    source: Node, key_func: Callable[..., Any], reduce_func: Callable[..., Any], size_func: Callable[[int], int], make: MakeDataset
+    source: Node,
+    key_func: Callable[..., Any],
+    reduce_func: Callable[..., Any],
+    size_func: Callable[[int], int],
+    make: MakeDataset,
 ) -> GroupNode:
     """The step of `Dataset.group_by_window`."""
 
@@ -179,9 +183,7 @@ def group_by_window(
     def spec() -> Any:
         return result_spec(lambda e: reduced(int(call(key_func, e)), [e]).spec(), source, "group_by_window")
 
-    return GroupNode(
-        source, key_func, lambda k, e: reduced(k, e).open(Context(seed=k)), size_func, spec, "group_by_window"
-    )
+    return GroupNode(source, key_func, lambda k, e: reduced(k, e).open(Context(seed=k)), size_func, spec, "group_by_window")
 
 
 def bucket_by_length(
@@ -330,4 +332,3 @@ def distribution(values: Any, what: str) -> np.ndarray:
     if array.ndim != 1 or not len(array) or (array < 0).any() or not array.sum() > 0:
         raise ValueError(f"{what} must be a vector of weights, at least 0 and not all 0; given {values!r}")
     return array / array.sum()
-

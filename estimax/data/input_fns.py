@@ -11,7 +11,13 @@ from estimax.data.dataset import Dataset
 
 
 def _input_fn(
-    tensors: Any, *, batch_size: int, num_epochs: int | None, shuffle: Any, seed: int | None, queue_capacity: int | None,
+    tensors: Any,
+    *,
+    batch_size: int,
+    num_epochs: int | None,
+    shuffle: Any,
+    seed: int | None,
+    queue_capacity: int | None,
     num_threads: int,
 ) -> Callable[[], Dataset]:
     if not isinstance(shuffle, bool):
@@ -71,8 +77,13 @@ def numpy_input_fn(
     if y is not None:
         tensors = (tensors, dict(y) if isinstance(y, Mapping) else y)
     return _input_fn(
-        tensors, batch_size=batch_size, num_epochs=num_epochs, shuffle=shuffle, seed=seed,
-        queue_capacity=queue_capacity, num_threads=num_threads,
+        tensors,
+        batch_size=batch_size,
+        num_epochs=num_epochs,
+        shuffle=shuffle,
+        seed=seed,
+        queue_capacity=queue_capacity,
+        num_threads=num_threads,
     )
 
 
@@ -112,12 +123,16 @@ def pandas_input_fn(
         raise TypeError(f"pandas_input_fn: x must be a data frame, given {type(x).__name__}; for arrays use numpy_input_fn")
     if y is not None and target_column in x.columns:
         raise ValueError(
-            f'pandas_input_fn: x already has a column "{target_column}"; drop it from the features, or name another '
-            "target_column"
+            f'pandas_input_fn: x already has a column "{target_column}"; drop it from the features, or name another target_column'
         )
     if y is not None and hasattr(x, "index") and hasattr(y, "index") and not callable(x.index) and not x.index.equals(y.index):
         raise ValueError("pandas_input_fn: x and y have different indices; align them first, for example y = y.loc[x.index]")
     return _input_fn(
-        x if y is None else (x, y), batch_size=batch_size, num_epochs=num_epochs, shuffle=shuffle, seed=seed,
-        queue_capacity=queue_capacity, num_threads=num_threads,
+        x if y is None else (x, y),
+        batch_size=batch_size,
+        num_epochs=num_epochs,
+        shuffle=shuffle,
+        seed=seed,
+        queue_capacity=queue_capacity,
+        num_threads=num_threads,
     )

@@ -93,9 +93,7 @@ class Iterator:
         if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
             raise InvalidDataError(f"expected a state that get_state() of a dataset iterator gave, got {str(state)[:80]}")
         self._closer()
-        self._context = Context(
-            seed=int(state["seed"]), iteration=int(state["iteration"]), columns=self._context.columns
-        )
+        self._context = Context(seed=int(state["seed"]), iteration=int(state["iteration"]), columns=self._context.columns)
         self._open()
         self._given = int(state["elements"])
         try:
@@ -125,7 +123,10 @@ class Iterator:
             elements are row numbers `[batch]`; None if the chain computes something, or is not over columns in memory.
         """
         node = self._node
-        while type(node).__name__ in ("BatchNode", "RepeatNode", "SliceNode", "PrefetchNode") and node.indexed(self._context) is None:
+        while (
+            type(node).__name__ in ("BatchNode", "RepeatNode", "SliceNode", "PrefetchNode")
+            and node.indexed(self._context) is None
+        ):
             node = node.inputs[0]
         indexed = node.indexed(self._context)
         if indexed is None or not hasattr(indexed.table, "columns"):

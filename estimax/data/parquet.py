@@ -145,4 +145,3 @@ class ParquetCursor(BlockCursor):
         if self._open is not None:
             self._open.close()
             self._open = None
-

@@ -320,4 +320,3 @@ def one(feature: AnyFeature, value: Any) -> Any:
     if isinstance(value, RaggedTensor):
         return value.values
     return value[0]
-

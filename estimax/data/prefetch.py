@@ -131,9 +131,7 @@ def worker_count(num_parallel_calls: int) -> int:
 class ParallelMapNode(MapNode):
     """A map whose calls run in a pool of threads or processes."""
 
-    def __init__(
-        self, source: Node, fn: Callable[..., Any], *, num_parallel_calls: int, deterministic: bool, workers: str
-    ):
+    def __init__(self, source: Node, fn: Callable[..., Any], *, num_parallel_calls: int, deterministic: bool, workers: str):
         super().__init__(source, fn)
         self.num_parallel_calls, self.deterministic, self.workers = num_parallel_calls, deterministic, workers
 

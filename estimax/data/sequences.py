@@ -60,8 +60,7 @@ def parse_sequence_example(
         contexts.append(context)
         lists.append(steps)
     found = {
-        (key, dtype): gather_values((c.get(key.encode()) for c in contexts), kind_of(key, dtype))
-        for key, dtype in context_keys
+        (key, dtype): gather_values((c.get(key.encode()) for c in contexts), kind_of(key, dtype)) for key, dtype in context_keys
     }
     parsed_context = assemble(context_features, lambda key, dtype: found[key, dtype])
     sequences: Parsed = {}
@@ -177,4 +176,3 @@ def _first(value: Any) -> Any:
     if isinstance(value, SparseTensor):
         return SparseTensor(value.indices[:, 1:], value.values, value.dense_shape[1:])
     return value.values if isinstance(value, RaggedTensor) else value[0]
-

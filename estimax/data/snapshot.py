@@ -129,4 +129,3 @@ class DecodedCursor(Cursor):
 
     def close(self) -> None:
         self._below.close()
-

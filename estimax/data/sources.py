@@ -142,6 +142,7 @@ class GeneratorCursor(ReplayCursor):
 
 def fit(element: Any, signature: Any, what: str) -> Any:
     """An element converted to the dtypes of a signature; raises TypeError if structure or shape do not fit."""
+
     def convert(spec: Any, value: Any) -> Any:
         if not isinstance(spec, TensorSpec) or isinstance(value, str | bytes) or spec.dtype == "string":
             return value

@@ -79,9 +79,7 @@ class Transformations(abc.ABC):
         """
         return self._then(order.RepeatNode(self.node, -1 if count is None else _integer(count, "repeat: count")))
 
-    def shuffle(
-        self, buffer_size: int | None, seed: int | None = None, reshuffle_each_iteration: bool | None = True
-    ) -> Dataset:
+    def shuffle(self, buffer_size: int | None, seed: int | None = None, reshuffle_each_iteration: bool | None = True) -> Dataset:
         """The elements in random order: each is drawn from the next `buffer_size` that have not been drawn.
 
         A buffer that holds all rows of columns in memory costs nothing but a permutation of row numbers.
@@ -167,9 +165,7 @@ class Transformations(abc.ABC):
             node.spec()
         return self._then(node)
 
-    def ragged_batch(
-        self, batch_size: int, drop_remainder: bool = False, row_splits_dtype: Any = np.int64
-    ) -> Dataset:
+    def ragged_batch(self, batch_size: int, drop_remainder: bool = False, row_splits_dtype: Any = np.int64) -> Dataset:
         """Consecutive elements, which may differ in length, as the rows of `RaggedTensor`s."""
         size = positive(batch_size, "ragged_batch: batch_size")
         return self._then(batching.RaggedBatchNode(self.node, size, bool(drop_remainder), row_splits_dtype))

@@ -316,9 +316,9 @@ class Fast:
         size = stop - start
         width = int(size.max(initial=0))
         if 0 < width <= SHORT and self._loops is not None:
-            out = np.zeros((len(size), width), np.uint8)
-            if self._loops.copy_text(self.data.bytes, start, stop, out):
-                return out.view(f"S{width}").ravel()
+            copied = np.zeros((len(size), width), np.uint8)
+            if self._loops.copy_text(self.data.bytes, start, stop, copied):
+                return copied.view(f"S{width}").ravel()
         elif 0 < width <= SHORT:
             rows = self.data.rows(start, width)
             if int(size.min()) < width:

@@ -7,6 +7,7 @@ read by `wire`.
 from __future__ import annotations
 
 import functools
+import types
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ def compiled() -> Compiled | None:
     scope = {"_length": length, "np": np}
     return Compiled(
         *(
-            jit(type(f)(f.__code__, {**f.__globals__, **scope}, f.__name__, f.__defaults__, f.__closure__))
+            jit(types.FunctionType(f.__code__, {**f.__globals__, **scope}, f.__name__))
             for f in (scan, floats, integers, texts, copy_text)
         )
     )
@@ -56,8 +57,15 @@ def _length(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
 
 
 def scan(
-    data: np.ndarray, starts: np.ndarray, ends: np.ndarray, keys: np.ndarray, key_starts: np.ndarray, slow: np.ndarray,
-    kinds: np.ndarray, first: np.ndarray, last: np.ndarray,
+    data: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    keys: np.ndarray,
+    key_starts: np.ndarray,
+    slow: np.ndarray,
+    kinds: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
 ) -> None:
     """Finds the wanted features of every message.
 
@@ -139,9 +147,7 @@ def floats(data: np.ndarray, start: np.ndarray, stop: np.ndarray, counts: np.nda
         at[i] = inner
 
 
-def integers(
-    data: np.ndarray, start: np.ndarray, stop: np.ndarray, counts: np.ndarray, out: np.ndarray
-) -> int:
+def integers(data: np.ndarray, start: np.ndarray, stop: np.ndarray, counts: np.ndarray, out: np.ndarray) -> int:
     """How many integers each list has (-1: not the usual encoding), and the integers; returns how many in all."""
     n = 0
     for i in range(len(start)):
@@ -173,9 +179,7 @@ def integers(
     return n
 
 
-def texts(
-    data: np.ndarray, start: np.ndarray, stop: np.ndarray, counts: np.ndarray, first: np.ndarray, last: np.ndarray
-) -> int:
+def texts(data: np.ndarray, start: np.ndarray, stop: np.ndarray, counts: np.ndarray, first: np.ndarray, last: np.ndarray) -> int:
     """How many texts each list has (-1: not the usual encoding), and where they are; returns how many in all."""
     n = 0
     for i in range(len(start)):

@@ -90,7 +90,9 @@ def test_packed_files(tmp_path: Path) -> None:
 def test_other_formats(tmp_path: Path) -> None:
     file = tmp_path / "b.csv"
     file.write_text("# about\n1; x ;NA\n2; y;3\n")
-    table = read_csv(str(file), column_names=["i", "s", "v"], header=False, skip_rows=1, field_delim=";", na_value="NA", trim=True)
+    table = read_csv(
+        str(file), column_names=["i", "s", "v"], header=False, skip_rows=1, field_delim=";", na_value="NA", trim=True
+    )
     assert table["s"].tolist() == ["x", "y"]
     assert table["v"].tolist() == [0, 3]
 
@@ -99,7 +101,9 @@ def test_a_large_vocabulary_turns_into_plain_text(tmp_path: Path, monkeypatch) -
     monkeypatch.setattr(csv, "IN_MEMORY_BYTES", 0)
     file = tmp_path / "c.csv"
     file.write_text("s\n" + "\n".join(f"text {i}" for i in range(500)))
-    batch = next(make_csv_dataset(str(file), 200, shuffle=False, num_epochs=1, prefetch_buffer_size=0).make_iterator(columns="arrow"))
+    batch = next(
+        make_csv_dataset(str(file), 200, shuffle=False, num_epochs=1, prefetch_buffer_size=0).make_iterator(columns="arrow")
+    )
     assert batch["s"].tolist()[:2] == ["text 0", "text 1"]
 
 

@@ -26,7 +26,9 @@ def test_types_of_python_values() -> None:
 
 
 def test_numpy_types_stay() -> None:
-    batch = next(iter(Dataset.from_tensor_slices({"x": np.arange(4, dtype=np.int16), "s": np.array([b"a", b"b", b"c", b"d"])}).batch(2)))
+    batch = next(
+        iter(Dataset.from_tensor_slices({"x": np.arange(4, dtype=np.int16), "s": np.array([b"a", b"b", b"c", b"d"])}).batch(2))
+    )
     assert batch["x"].dtype == np.int16
     assert batch["s"].dtype == np.dtype("S1")
 
@@ -146,7 +148,9 @@ def test_from_generator_checks_its_signature() -> None:
     wrong = Dataset.from_generator(lambda: iter([[1, 2]]), TensorSpec((), "int64"))
     with pytest.raises(TypeError, match=r"element 0: : expected int64\[\], given int64\[2\]|expected int64\[\]"):
         next(iter(wrong))
-    assert Dataset.from_generator(lambda: iter(range(4)), output_types="int64", output_shapes=[]).element_spec == TensorSpec((), "int64")
+    assert Dataset.from_generator(lambda: iter(range(4)), output_types="int64", output_shapes=[]).element_spec == TensorSpec(
+        (), "int64"
+    )
 
 
 def test_errors_of_functions_name_the_element() -> None:

@@ -77,7 +77,14 @@ def test_kept_elements_survive_the_process(tmp_path: Path) -> None:
     def make(x: np.int64) -> dict:
         calls.append(int(x))
         sparse = SparseTensor([[0, 1]], np.array([x]), [1, 2])
-        return {"x": x, "t": f"é{x}", "b": b"\xff", "o": np.array(["a", "b"], object), "s": sparse, "r": RaggedTensor.from_rows([[1.0], []])}
+        return {
+            "x": x,
+            "t": f"é{x}",
+            "b": b"\xff",
+            "o": np.array(["a", "b"], object),
+            "s": sparse,
+            "r": RaggedTensor.from_rows([[1.0], []]),
+        }
 
     first = [str(e) for e in Dataset.range(4).map(make).cache(tmp_path / "c")]
     again = list(Dataset.range(4).map(make).cache(tmp_path / "c"))
@@ -161,7 +168,9 @@ def test_decode_json_example() -> None:
 
 
 def test_data_sets_come_from_a_folder_with_a_checksum(tmp_path: Path, monkeypatch) -> None:  # noqa: ANN001
-    rows = "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male, 2174, 0, 40, Cuba, <=50K\n"
+    rows = (
+        "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male, 2174, 0, 40, Cuba, <=50K\n"
+    )
     (tmp_path / "census").mkdir()
     (tmp_path / "census" / "adult.data").write_text(rows)
     with pytest.raises(DataLossError, match="checksum is not that of adult.data"):

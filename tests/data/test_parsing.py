@@ -171,9 +171,7 @@ def test_datasets_of_examples() -> None:
 
 
 def test_sequences_of_differing_length() -> None:
-    records = [
-        SequenceExample({"id": [i]}, {"t": [float_feature([j, j + 1]) for j in range(i)]}).serialize() for i in range(3)
-    ]
+    records = [SequenceExample({"id": [i]}, {"t": [float_feature([j, j + 1]) for j in range(i)]}).serialize() for i in range(3)]
     context, values, lengths = parse_sequence_example(
         records, {"id": FixedLenFeature([], "int64")}, {"t": FixedLenSequenceFeature([2], "float32", allow_missing=True)}
     )

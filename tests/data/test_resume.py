@@ -44,14 +44,20 @@ CHAINS: dict[str, Callable[[Path], Dataset]] = {
     "interleaved files": lambda p: Dataset.from_tensor_slices(np.array(records(p), object)).interleave(TFRecordDataset, 2),
     "flat_map": lambda p: Dataset.range(7).flat_map(lambda x: Dataset.range(x).map(lambda y: y * 2)),
     "generator": lambda p: Dataset.from_generator(lambda: ({"i": i, "v": [float(i)]} for i in range(30))).shuffle(4).batch(3),
-    "prefetch and workers": lambda p: Dataset.range(50).shuffle(9).map(lambda x: x * x, num_parallel_calls=3).batch(4).prefetch(3),
-    "any order": lambda p: Dataset.range(20).map(lambda x: x, num_parallel_calls=2, deterministic=True).filter(lambda x: x % 3 > 0),
+    "prefetch and workers": lambda p: (
+        Dataset.range(50).shuffle(9).map(lambda x: x * x, num_parallel_calls=3).batch(4).prefetch(3)
+    ),
+    "any order": lambda p: (
+        Dataset.range(20).map(lambda x: x, num_parallel_calls=2, deterministic=True).filter(lambda x: x % 3 > 0)
+    ),
     "unbatch and rebatch": lambda p: Dataset.range(33).batch(5).unbatch().batch(4).rebatch([3, 2]),
     "padded groups": lambda p: Dataset.range(1, 30).map(lambda x: np.arange(x % 6)).bucket_by_sequence_length(len, [3], [2, 3]),
     "windows": lambda p: Dataset.range(20).window(4, shift=2).flat_map(lambda w: w.batch(4)),
     "cache": lambda p: Dataset.range(12).map(lambda x: x + 1).shuffle(12).cache().repeat(3).batch(5),
     "sampling": lambda p: Dataset.sample_from_datasets([Dataset.range(20).shuffle(20), Dataset.range(100, 130)], [0.4, 0.6]),
-    "zip and scan": lambda p: Dataset.zip(Dataset.range(20).shuffle(20), Dataset.range(20)).scan(0, lambda s, x: (s + x[0], s + x[1])),
+    "zip and scan": lambda p: Dataset.zip(Dataset.range(20).shuffle(20), Dataset.range(20)).scan(
+        0, lambda s, x: (s + x[0], s + x[1])
+    ),
     "lines": lambda p: TextLineDataset([r + ".txt" for r in records(p)], skip_lines=1).enumerate().shuffle(4).batch(3),
     "unique": lambda p: Dataset.range(30).map(lambda x: x % 11).unique().repeat(2),
 }

@@ -50,7 +50,9 @@ def test_calls_in_threads_keep_the_order() -> None:
 def test_results_may_overtake_each_other() -> None:
     gate = threading.Event()
     fast_last = Dataset.range(6).map(
-        lambda x: gate.wait(5) and x if x == 0 else (gate.set() if x == 3 else None) or x, num_parallel_calls=2, deterministic=False
+        lambda x: gate.wait(5) and x if x == 0 else (gate.set() if x == 3 else None) or x,
+        num_parallel_calls=2,
+        deterministic=False,
     )
     found = [int(x) for x in fast_last]
     assert sorted(found) == list(range(6))
@@ -130,7 +132,9 @@ def test_arguments() -> None:
 
 
 def test_plan_shows_steps_and_the_bottleneck() -> None:
-    dataset = Dataset.from_tensor_slices({"x": np.arange(1000)}).shuffle(1000).repeat().batch(50).map(lambda f: time.sleep(0.001) or f)
+    dataset = (
+        Dataset.from_tensor_slices({"x": np.arange(1000)}).shuffle(1000).repeat().batch(50).map(lambda f: time.sleep(0.001) or f)
+    )
     plan = dataset.prefetch(2).explain(elements=20, consumer_seconds=1e-6)
     text = str(plan)
     assert "index arithmetic" in text

@@ -1,7 +1,7 @@
 """Host halves of feature columns: strings hashed and looked up per second, and the census wide & deep columns whole.
 
-Run: `python benchmarks/host_transform.py [--data FOLDER_OF_ADULT_DATA] [--seconds 2]`. Each figure is the median of several runs with the
-quartiles; one thread, except for the last figure, which is of two threads as the engine's input threads work.
+Run: `python benchmarks/host_transform.py [--data FOLDER_OF_ADULT_DATA]`. Hashing and look-up are of one thread; the census columns are in
+batches of 1024 rows.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import os
-import platform
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import jax
 import numpy as np
 import pyarrow as pa
+from measure import header, interleaved, line, ratio, spread
 
 from estimax import feature_columns as fc
 from estimax.core import Features, Frame, HostContext, HostTransform
@@ -35,23 +33,19 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def rate(run: Callable[[], Any], items: int, seconds: float) -> tuple[float, float, float]:
-    """Items per second: median and quartiles of repeated runs."""
-    run()
-    rates: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(rates) < 5 or time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        rates.append(items / (time.perf_counter() - start))
-    low, middle, high = statistics.quantiles(rates, n=4)
-    return middle, low, high
-
-
-def show(what: str, found: tuple[float, float, float], bar: float | None = None) -> None:
-    middle, low, high = (f"{r / 1e6:.2f}" for r in found)
-    wanted = "" if bar is None else f"   bar {bar / 1e6:g}"
-    print(f"{what:64} {middle:>7} M/s   [{low} .. {high}]{wanted}")
+def show(
+    what: str, run: Callable[[], Any], items: int, *, bar: float | None = None, reference: Callable[[], Any] | None = None
+) -> None:
+    """Prints millions of items per second, beside those of a reference if there is one."""
+    found = interleaved({"estimax": run} | ({} if reference is None else {"reference": reference}))
+    rates = {name: [items / s for s in took] for name, took in found.items()}
+    line(
+        what,
+        spread(rates["estimax"], 1e-6, " M/s"),
+        "" if reference is None else spread(rates["reference"], 1e-6, " M/s"),
+        None if reference is None else ratio(found["reference"], found["estimax"]),
+        "" if bar is None else f"bar {bar / 1e6:g} M/s",
+    )
 
 
 def random_strings(count: int, length: int, rng: np.random.Generator) -> pa.Array:
@@ -140,43 +134,41 @@ def transform_of(columns: tuple[list[Any], list[Any]], sample: dict[str, Any]) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with adult.data of UCI Adult; random rows without it")
-    parser.add_argument("--seconds", type=float, default=2.0, help="time for each figure")
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-          f"NumPy {np.__version__}, PyArrow {pa.__version__}, JAX {jax.__version__}")  # fmt: skip
+    header("host halves of feature columns", "pyarrow")
     rng = np.random.default_rng(0)
 
     strings = text_from_arrow(random_strings(1_000_000, 13, rng))
-    show("hash 1 million strings of 13 bytes", rate(lambda: hashes(strings), 1_000_000, options.seconds), 20e6)
+    show("hash 1 million strings of 13 bytes", lambda: hashes(strings), 1_000_000, bar=20e6)
     batches = [Text(strings.data, strings.starts[i : i + 4096], strings.lengths[i : i + 4096]) for i in range(0, 409_600, 4096)]
-    show("  in batches of 4096", rate(lambda: [hashes(b) for b in batches], 409_600, options.seconds), 20e6)
+    show("hash, in batches of 4096", lambda: [hashes(b) for b in batches], 409_600, bar=20e6)
 
     entries = random_strings(1_500_000, 13, rng)
     vocabulary = StringVocabulary(text_from_arrow(entries))
-    words = [text_from_arrow(entries.take(pa.array(rng.integers(0, len(entries), 4096)))) for _ in range(100)]
+    taken = [entries.take(pa.array(rng.integers(0, len(entries), 4096))) for _ in range(25)]
+    words = [text_from_arrow(t) for t in taken]
+    numbers = {word: number for number, word in enumerate(entries.to_pylist())}
+    python = [t.to_pylist() for t in taken]
     show(
-        "look up in 1.5 million entries, batches of 4096",
-        rate(lambda: [vocabulary.find(fresh(w)) for w in words], 409_600, options.seconds),
-        5e6,
+        "look up in 1.5 million entries; a dict",
+        lambda: [vocabulary.find(fresh(w)) for w in words],
+        25 * 4096,
+        bar=5e6,
+        reference=lambda: [np.fromiter((numbers.get(w, -1) for w in b), np.int64, len(b)) for b in python],
     )
 
     table = census(options.data)
-    for kind in ("Arrow strings", "Arrow dictionaries"):
-        if kind == "Arrow dictionaries":
-            table = pa.table({c: table[c].dictionary_encode() if table[c].type == pa.string() else table[c] for c in COLUMNS})
-        show_census(kind, table, options.seconds)
+    encoded = {c: table[c].dictionary_encode() if pa.types.is_string(table[c].type) else table[c] for c in COLUMNS}
+    for kind, rows in (("strings", table), ("dictionaries", pa.table(encoded))):
+        show_census(f"census columns, Arrow {kind}", rows)
 
 
-def show_census(kind: str, table: pa.Table, seconds: float) -> None:
+def show_census(what: str, table: pa.Table) -> None:
     raw = [{c: table[c].chunk(0).slice(i, BATCH) for c in COLUMNS} for i in range(0, len(table), BATCH)]
     transform = transform_of(wide_and_deep_columns(), raw[0])
-    show(
-        f"census wide & deep, {kind}, batch {BATCH}, one thread",
-        rate(lambda: [transform(r) for r in raw], len(table), seconds),
-    )
+    show(f"{what}, 1 thread", lambda: [transform(r) for r in raw], len(table))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        found = rate(lambda: list(pool.map(transform, raw)), len(table), seconds)
-    show(f"census wide & deep, {kind}, batch {BATCH}, two threads", found, 1e6)
+        show(f"{what}, 2 threads", lambda: list(pool.map(transform, raw)), len(table), bar=1e6)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import pytest
 
 from estimax.data import Dataset, InvalidDataError, TextLineDataset, TFRecordDataset, TFRecordWriter
 
-
 STOPS = int(os.environ.get("ESTIMAX_RESUME_STOPS", "6"))  # random places tried in each chain; 200 tries all
 
 

@@ -224,3 +224,19 @@ def test_a_sequential_over_features_fits_saves_and_loads(tmp_path):
     again = ex.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again.predict(features, verbose=0), model.predict(features, verbose=0), rtol=1e-6)
     assert [v.path for v in again.variables] == [v.path for v in model.variables]
+
+
+def test_columns_read_what_their_spec_parses():
+    from estimax import data
+
+    terms = fc.weighted_categorical_column(fc.categorical_column_with_identity("term", 3), "w")
+    steps = fc.sequence_numeric_column("t")
+    columns = [fc.numeric_column("age", default_value=7.0), fc.indicator_column(JOB), fc.indicator_column(terms)]
+    examples = [
+        data.Example({"age": [3.0], "job": ["cook", "smith"], "term": [1, 2], "w": [0.5, 1.5], "t": [1.0]}).serialize(),
+        data.Example({"job": ["lawyer"], "t": [2.0, 3.0, 4.0]}).serialize(),
+    ]
+    parsed = data.parse_example(examples, fc.make_parse_example_spec([*columns, steps]))
+    assert fc.input_layer(parsed, columns).tolist() == [[3.0, 1.0, 1.0, 0.0, 0.5, 1.5], [7.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    output, lengths = fc.SequenceFeatures([steps])(parsed)
+    assert output.shape == (2, 3, 1) and lengths.tolist() == [1, 3]

@@ -206,7 +206,7 @@ def take_rows(tree: Any, index: Any) -> Any:
     if isinstance(tree, dict):
         return {k: take_rows(v, index) for k, v in tree.items()}
     if isinstance(tree, list):
-        return [take_rows(v, index) for v in tree]
+        return tuple(take_rows(v, index) for v in tree)  # the engine takes a list within a dict for one column
     if isinstance(tree, np.ndarray):
         return tree[index]
     if type(tree).__module__.split(".")[0] == "scipy":

@@ -34,6 +34,7 @@ class Adafactor(Optimizer):
 
     config_names = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
     elementwise = False
+    slot_order = (("row", "column", "velocity"),)
 
     def __init__(
         self,

@@ -198,6 +198,14 @@ def test_several_outputs() -> None:
     assert set(model.fit(X, [Y], verbose=0).history) == {"loss"}
 
 
+def test_nested_outputs() -> None:
+    x = Input((3,))
+    model = Model(x, {"a": Dense(1)(x), "b": [Dense(2)(x), Dense(1)(x)]})
+    model.compile("sgd", {"a": "mse", "b": ["mse", "mae"]})
+    history = model.fit(X, {"a": Y, "b": [np.hstack([Y, Y]), Y]}, verbose=0).history
+    assert len(history) == 4 and "a_loss" in history
+
+
 def test_batches_one_by_one() -> None:
     model = line(metrics=["mae"])
     first = model.train_on_batch(X, Y, return_dict=True)

@@ -357,3 +357,13 @@ def test_backup_and_restore(tmp_path: Path, is_built: bool) -> None:
     history = again.fit(X, Y, epochs=5, verbose=0, shuffle=False, callbacks=[callbacks.BackupAndRestore(tmp_path / "backup")])
     assert history.epoch == [3, 4] and not (tmp_path / "backup").exists()
     np.testing.assert_array_equal(again.get_weights()[0], whole.get_weights()[0])
+
+
+@pytest.mark.parametrize("name", ["adafactor", "rmsprop", "nadam"])
+def test_optimizers_go_on_where_they_were(tmp_path: Path, name: str) -> None:
+    model = trained(optimizer=name)
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert [v.path for v in again.optimizer.variables] == [v.path for v in model.optimizer.variables]
+    for a, b in zip(again.optimizer.variables, model.optimizer.variables):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)

@@ -7,6 +7,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from estimax.estimator.deferred_save import DeferredSave
 from estimax.estimator.early_stopping import append_eval_metrics
 from estimax.estimator.export.saving import export_all
 from estimax.estimator.inputs import INPUT_FN_ARGUMENTS, Peekable, batches_of, call_with_known
-from estimax.estimator.model_dir import Loaded, checkpoint_step, latest_checkpoint, load, names_for_checkpoint, writing
+from estimax.estimator.model_dir import Loaded, checkpoint_step, finished_step, latest_checkpoint, load, mark_finished, names_for_checkpoint, writing
 from estimax.estimator.model_fn import ModelFn
 from estimax.estimator.modes import ModeKeys
 from estimax.estimator.run_config import RunConfig
@@ -226,11 +227,12 @@ class Estimator:
         self._loaded = None
         latest = self.latest_checkpoint()
         loaded = None if latest is None else load(latest)
-        goes_on = loaded is not None and self._set_input_state(batches, loaded.extra.get("input"))
+        reading = loaded is not None and finished_step(self.model_dir) != loaded.step
+        goes_on = loaded is not None and reading and self._set_input_state(batches, loaded.extra.get("input"))
         first = batches.peek()
         if first is None and goes_on:
             assert loaded is not None
-            self._checkpoints.save(self._restored_blind(loaded), {k: v for k, v in loaded.extra.items() if k != "input"}, force=True)
+            mark_finished(self.model_dir, loaded.step)
             return False
         if first is None:
             raise InputDataError(
@@ -249,20 +251,6 @@ class Estimator:
             logger.warning("The input is not the one that the last run was reading (%s): it starts from its beginning.", e)
             return False
         return True
-
-    @staticmethod
-    def _restored_blind(loaded: Loaded) -> TrainState:
-        """The state of a checkpoint as it is, without a model to compare with; only for saving it again."""
-        state = loaded.weights()
-        opt_state: dict[str, Any] = {}
-        for key, value in loaded.flat.items():
-            if key.startswith("opt_state|"):
-                *parts, last = key.split("|")[1:]
-                node = opt_state
-                for part in parts:
-                    node = node.setdefault(part, {})
-                node[last] = value
-        return state.replace(opt_state=opt_state, key=jax.random.wrap_key_data(np.asarray(loaded.flat["key"], np.uint32)))
 
     def _initial_state(self, first: Any, loaded: Loaded | None) -> TrainState:
         """The state for batches like this one: new, warm-started, or that of a checkpoint."""
@@ -353,7 +341,7 @@ class Estimator:
         seconds = config.save_checkpoints_secs or (None if config.save_checkpoints_steps else 10**9)
         saver = CheckpointSaverHook(
             self.model_dir, seconds, config.save_checkpoints_steps, listeners, checkpointer=self._checkpoints, last_step=last_step,
-            extra=self._checkpoint_extra, defer=self._deferred.offer,
+            extra=self._checkpoint_extra, defer=self._deferred.offer, on_finished=partial(mark_finished, self.model_dir),
         )  # fmt: skip
         return [*found, saver]
 

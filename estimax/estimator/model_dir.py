@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -143,3 +144,22 @@ def writing(model_dir: str) -> Iterator[None]:
 def checkpoints_folder(model_dir: str) -> str:
     """Where the checkpoints of a model_dir are."""
     return os.path.join(model_dir, FOLDER)
+
+
+_FINISHED = "input_finished.json"
+
+
+def mark_finished(model_dir: str, step: int) -> None:
+    """Notes that training ended at a step by itself, so that the next one reads its input from the start."""
+    path = Path(model_dir) / _FINISHED
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"global_step": int(step)}))
+    os.replace(temporary, path)
+
+
+def finished_step(model_dir: str) -> int | None:
+    """The step that `mark_finished` noted last."""
+    try:
+        return int(json.loads((Path(model_dir) / _FINISHED).read_text())["global_step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -152,6 +152,8 @@ class Checkpointer:
         items = ocp.args.Composite(state=ocp.args.StandardSave(flat), extra=ocp.args.JsonSave(extra or {}))
         try:
             manager = self._open()
+            if force:
+                self.wait()  # what is being written under this number must be whole before it can be replaced
             if step in manager.all_steps():
                 manager.delete(step)
             manager.save(step, args=items, force=True)

@@ -355,6 +355,7 @@ class CheckpointSaverHook(Hook):
         at_end: whether to save at the end.
         extra: gives JSON values to keep beside the state.
         defer: `(state, extra) -> bool`, `extra` a function: takes over the checkpoint at the end, where there are no listeners; False to save it now.
+        on_finished: told the step if training ends where a checkpoint of the middle of the input was written just before.
 
     Raises:
         ValueError: unless exactly one interval is given.
@@ -374,6 +375,7 @@ class CheckpointSaverHook(Hook):
         at_end: bool = True,
         extra: Callable[[Any], dict[str, Any]] | None = None,
         defer: Callable[[Any, Callable[[], dict[str, Any]]], bool] | None = None,
+        on_finished: Callable[[int], None] | None = None,
     ):
         from estimax.training.checkpoints import Checkpointer
 
@@ -381,6 +383,7 @@ class CheckpointSaverHook(Hook):
         self._checkpointer = checkpointer or Checkpointer(checkpoint_dir)
         self.listeners, self.last_step, self.at_end = list(listeners), last_step, at_end
         self._extra, self._defer = extra or (lambda run: {}), defer or (lambda state, extra: False)
+        self._on_finished = on_finished or (lambda step: None)
         self._saved: int | None = None
 
     def begin(self, run: Any) -> None:
@@ -406,12 +409,15 @@ class CheckpointSaverHook(Hook):
                 f"The loss is {run.last_loss} at step {run.step}: no checkpoint is written; the one before stays whole. Lower the "
                 "learning rate, clip gradients (clipnorm=), or look for NaN in the input."
             )
+        if finished and self._saved == run.step:
+            self._on_finished(run.step)
+            return False
         if finished and not self.listeners and self._defer(run.state, lambda: self._extra(run)):
             return False
         for listener in self.listeners:
             listener.before_save(run, run.step)
         extra = self._extra(run) | ({} if finished else {"input": run.input_state()})
-        self._checkpointer.save(run.state, extra, force=finished and self._saved == run.step)
+        self._checkpointer.save(run.state, extra)
         self._saved = run.step
         stops = [bool(listener.after_save(run, run.step)) for listener in self.listeners]
         return any(stops)

@@ -286,3 +286,18 @@ def test_many_short_trainings_are_on_disk_in_the_end(tmp_path):
     assert estimator.latest_checkpoint().endswith("/5")
     assert not [p for p in (tmp_path / "checkpoints").iterdir() if "tmp" in p.name]
     jax.block_until_ready(estimator._state.params)
+
+
+def test_training_that_ended_by_itself_starts_its_input_anew(tmp_path):
+    class Stop(Hook):
+        def next_step(self, step: int) -> int:
+            return step + 1
+
+        def after_run(self, run: Any) -> None:
+            if run.step == 2:
+                run.request_stop()
+
+    config = E.RunConfig(model_dir=str(tmp_path), save_checkpoints_steps=2)
+    E.Estimator(regression_fn, config=config, params={}).train(line_fn(repeat=False), hooks=[Stop()])
+    again = E.Estimator(regression_fn, config=config, params={}).train(line_fn(repeat=False))
+    assert int(again.get_variable_value("global_step")) == 4, "the checkpoint of step 2 was of the input's end, but training had ended"

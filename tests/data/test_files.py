@@ -23,6 +23,7 @@ from estimax.data import (
     RaggedTensor,
     SparseTensor,
     TextLineDataset,
+    TFRecordDataset,
     TFRecordWriter,
     catalog,
     decode_image,
@@ -31,8 +32,10 @@ from estimax.data import (
     decode_png,
     decode_raw,
     make_batched_features_dataset,
+    make_csv_dataset,
     parquet,
     parse_example,
+    read_csv,
 )
 
 
@@ -225,3 +228,24 @@ def test_errors_can_be_left_out() -> None:
     dataset = Dataset.range(5).map(lambda x: 6 // (x - 2) if int(x) != 2 else int("no")).ignore_errors(errors.append)
     assert [int(x) for x in dataset] == [-3, -6, 6, 3]
     assert len(errors) == 1
+
+
+def test_urls_are_read_by_fsspec() -> None:
+    import fsspec
+
+    with TFRecordWriter("memory://folder/a.tfrecord") as writer:
+        for i in range(3):
+            writer.write(b"%d" % i)
+    with fsspec.open("memory://folder/b.csv", "wb") as file:
+        file.write(b"x,s\n1,a\n2,b\n")
+    names = list(Dataset.list_files("memory://folder/*", shuffle=False))
+    assert [name.rpartition("/")[2] for name in names] == ["a.tfrecord", "b.csv"]
+    assert list(TFRecordDataset(names[0])) == [b"0", b"1", b"2"]
+    assert list(TextLineDataset(names[1])) == [b"x,s", b"1,a", b"2,b"]
+    assert read_csv(names[1])["x"].tolist() == [1, 2]
+    batches = list(make_csv_dataset(names[1], 2, num_epochs=1, shuffle=False))
+    assert batches[0]["s"].tolist() == ["a", "b"]
+    table = pa.table({"a": [1, 2, 3]})
+    with fsspec.open("memory://folder/c.parquet", "wb") as file:
+        pq.write_table(table, file)
+    assert [int(e["a"]) for e in Dataset.from_parquet("memory://folder/c.parquet")] == [1, 2, 3]

@@ -95,7 +95,7 @@ class BatchNormalization(Layer):
         self.gamma_constraint = constraint_of(gamma_constraint)
         self.synchronized = synchronized
         self.renorm = renorm
-        self.renorm_clipping = clipping or None
+        self.renorm_clipping = clipping if renorm else None
         self.renorm_momentum = renorm_momentum
         self.supports_masking = True
         self.gamma: Variable | None = None

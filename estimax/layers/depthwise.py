@@ -41,10 +41,8 @@ class _Depthwise(Layer):
                 f"{type(self).__name__}: strides {self.strides} and dilation_rate {self.dilation_rate}: expected at most one above 1."
             )
         self.depth_multiplier = positive(self, "depth_multiplier", depth_multiplier)
-        self.padding = padding_of(self, padding, causal=self.rank == 1)
+        self.padding = padding_of(self, padding)
         self.data_format = data_format_of(self, data_format)
-        if self.padding == "causal" and self.data_format == "channels_first":
-            raise ValueError(f"{type(self).__name__}: padding='causal' expects data_format='channels_last'.")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.input_spec = InputSpec(ndim=self.rank + 2)
@@ -126,7 +124,7 @@ class DepthwiseConv1D(_DepthwiseConvolution):
     Args:
         kernel_size: steps that a kernel sees.
         strides: distance between outputs.
-        padding: `"valid"`, `"same"` or `"causal"`, as of `Conv1D`.
+        padding: `"valid"` or `"same"`, as of `Conv1D`.
         depth_multiplier: output channels for each input channel.
         data_format: `"channels_last"` (default) or `"channels_first"`.
         dilation_rate: distance between the steps that a kernel sees; above 1 only with stride 1.
@@ -157,7 +155,7 @@ class DepthwiseConv1D(_DepthwiseConvolution):
 class DepthwiseConv2D(_DepthwiseConvolution):
     """Convolution over the positions of an image, each channel with its own kernels.
 
-    Arguments are those of `DepthwiseConv1D`, with one integer or a pair for sizes, strides and dilation; padding `"valid"` or `"same"`.
+    Arguments are those of `DepthwiseConv1D`, with one integer or a pair for sizes, strides and dilation.
 
     Inputs `[batch, height, width, channels]`, output `[batch, new_height, new_width, channels * depth_multiplier]`.
 
@@ -263,7 +261,7 @@ class SeparableConv1D(_SeparableConvolution):
         filters: number of output channels.
         kernel_size: steps that a kernel sees.
         strides: distance between outputs.
-        padding: `"valid"`, `"same"` or `"causal"`, as of `Conv1D`.
+        padding: `"valid"` or `"same"`, as of `Conv1D`.
         data_format: `"channels_last"` (default) or `"channels_first"`.
         dilation_rate: distance between the steps that a kernel sees; above 1 only with stride 1.
         depth_multiplier: channels between the two stages, for each input channel.
@@ -294,7 +292,7 @@ class SeparableConv1D(_SeparableConvolution):
 class SeparableConv2D(_SeparableConvolution):
     """Convolution over the positions of an image, each channel apart, and then a mix of the channels of each position.
 
-    Arguments are those of `SeparableConv1D`, with one integer or a pair for sizes, strides and dilation; padding `"valid"` or `"same"`.
+    Arguments are those of `SeparableConv1D`, with one integer or a pair for sizes, strides and dilation.
 
     Inputs `[batch, height, width, channels]`, output `[batch, new_height, new_width, filters]`.
 

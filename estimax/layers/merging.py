@@ -38,6 +38,7 @@ class _Merge(Layer):
         self._check(shapes)
 
     def _check(self, shapes: list[tuple]) -> None:
+        self._check_rows(shapes)
         rank = max(map(len, shapes))
         for axis in range(1, rank):
             # Rows are aligned, and so are the last axes: missing ones are put in after the batch axis.
@@ -45,8 +46,13 @@ class _Merge(Layer):
             if len(sizes) > 1:
                 raise shape_error(self, f"equal sizes (or 1) on axis {axis}", shapes)
 
+    def _check_rows(self, shapes: list[tuple]) -> None:
+        if len({s[0] for s in shapes if s} - {None}) > 1:
+            raise shape_error(self, "inputs of one batch size", shapes)
+
     def call(self, inputs: Sequence[jax.Array], mask: Any = None) -> jax.Array:
         """Merges."""
+        self._check([x.shape for x in inputs])  # build saw only the first inputs, perhaps without sizes
         rank = max(x.ndim for x in inputs)
         aligned = [x.reshape(x.shape[:1] + (1,) * (rank - x.ndim) + x.shape[1:]) for x in inputs]
         masks = [None if m is None else m.reshape(m.shape + (1,) * (rank - m.ndim)) for m in mask or [None] * len(inputs)]
@@ -221,6 +227,7 @@ class Concatenate(_Merge):
 
     def call(self, inputs: Sequence[jax.Array], mask: Any = None) -> jax.Array:
         """Joins."""
+        self._check([x.shape for x in inputs])
         return jnp.concatenate(inputs, self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -273,6 +280,7 @@ class Dot(_Merge):
         return pair[0] % ranks[0], pair[1] % ranks[1]
 
     def _check(self, shapes: list[tuple]) -> None:
+        self._check_rows(shapes)
         pair = (self.axes, self.axes) if isinstance(self.axes, int) else (self.axes[0], self.axes[-1])
         if any(not -len(s) <= a < len(s) or len(s) < 2 for a, s in zip(pair, shapes)):
             raise shape_error(self, f"inputs with the axes {pair}", shapes)
@@ -282,6 +290,7 @@ class Dot(_Merge):
 
     def call(self, inputs: Sequence[jax.Array], mask: Any = None) -> jax.Array:
         """Multiplies and sums."""
+        self._check([x.shape for x in inputs])
         a, b = inputs
         axis_a, axis_b = self._pair((a.ndim, b.ndim))
         if self.normalize:

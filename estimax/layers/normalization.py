@@ -130,7 +130,7 @@ class LayerNormalization(_ScaledAndShifted):
             gamma_constraint,
             **kwargs,
         )
-        self.axis = [axis] if isinstance(axis, int) else list(axis)
+        self.axis = [axis] if isinstance(axis, int) else sorted(axis)
         self.epsilon = epsilon
         self.rms_scaling = rms_scaling
 
@@ -255,7 +255,7 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = [axis] if isinstance(axis, int) else list(axis)
+        self.axis = [axis] if isinstance(axis, int) else sorted(axis)
         self.epsilon = epsilon
 
     def build(self, input_shape: Any) -> None:

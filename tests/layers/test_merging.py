@@ -41,6 +41,8 @@ def test_ranks_are_made_equal_after_the_batch_axis():
     ("call", "match"),
     [
         (lambda: layers.Add()(A), "Pass one list"),
+        (lambda: layers.Add()([A, jnp.ones((3, 2))]), "one batch size"),
+        (lambda: layers.Dot(axes=1)([A, jnp.ones((3, 2))]), "one batch size"),
         (lambda: layers.Subtract()([A, A, A]), "exactly 2 inputs"),
         (lambda: layers.Add()([A, jnp.ones((1, 3))]), r"equal sizes \(or 1\) on axis 1"),
         (lambda: layers.Concatenate()([A, jnp.ones((1, 2, 2))]), "inputs of one rank"),

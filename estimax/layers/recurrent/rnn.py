@@ -24,8 +24,8 @@ from estimax.layers.symbolic import KerasTensor
 class RNN(Layer):
     """Runs a cell over the time axis of its input.
 
-    A built-in cell's products with the input are computed for all time steps at once, before the scan over time; any other layer
-    works as a cell too, if it has `state_size` and `call(inputs, states) -> (output, new_states)`.
+    On accelerators a built-in cell's products with the input are computed for all time steps at once, before the scan over time. Any
+    other layer works as a cell too, if it has `state_size` and `call(inputs, states) -> (output, new_states)`.
 
     Args:
         cell: a cell, or a list of cells to stack.

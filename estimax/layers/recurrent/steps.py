@@ -1,7 +1,7 @@
 """The recurrences themselves, as pure functions that know no layer: one step of each kind of cell, and the scan over time.
 
-A step has two halves. `project` is what depends on the input only; it is computed for all time steps in one product, before the
-scan. `advance` is the rest. Steps are frozen dataclasses, so that one compiled scan serves every layer of the same kind and shape.
+A step has two halves. `project` is what depends on the input only; on accelerators it is computed for all time steps in one product,
+before the scan. `advance` is the rest. Steps are frozen dataclasses, so that one compiled scan serves every layer of the same kind and shape.
 """
 
 from __future__ import annotations
@@ -236,9 +236,15 @@ def run_step(
 
     Compiled once for a kind of step and shape, so that eager calls are fast too.
     """
-    projected = step.project(weights, jnp.swapaxes(sequences, 0, 1), masks)
+    xs = jnp.swapaxes(sequences, 0, 1)
     if mask is not None:
         mask = jnp.swapaxes(mask, 0, 1)
-    advance = lambda x, states: step.advance(weights, x, states, masks)  # noqa: E731
-    last, outputs, states = scan_time(advance, projected, states, mask, output_of=step.output_of, **options)
+    if jax.default_backend() == "cpu":
+        # Here the product with the input is cheaper inside the scan, where its result stays in the cache: forward 1.6 against 2.7 ms,
+        # with gradient 4.9 against 6.3 ms (LSTM, batch 32, 50 steps, 64 units, 2 cores).
+        advance = lambda x, states: step.advance(weights, step.project(weights, x, masks), states, masks)  # noqa: E731
+    else:
+        xs = step.project(weights, xs, masks)
+        advance = lambda x, states: step.advance(weights, x, states, masks)  # noqa: E731
+    last, outputs, states = scan_time(advance, xs, states, mask, output_of=step.output_of, **options)
     return last, None if outputs is None else jnp.swapaxes(outputs, 0, 1), states

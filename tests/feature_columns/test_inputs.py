@@ -209,3 +209,22 @@ def test_a_dictionary_is_transformed_once():
         got = op(read(table.slice(start, 20))).values.tolist()
         assert got == [plain.hash_id(f"w{i % 7}", 10) for i in range(start, start + 20)]
     assert calls == [7]
+
+
+@pytest.mark.parametrize(
+    "empty", [[], np.zeros(0, "U3"), np.zeros(0, object), pa.array([], pa.string()), pa.array([], pa.list_(pa.string()))]
+)
+def test_an_empty_batch(empty):
+    cross = fc.crossed_column(["x", "y"], 10)
+    tags = fc.indicator_column(fc.categorical_column_with_vocabulary_list("x", ["a"], num_oov_buckets=1))
+    columns = [tags, fc.embedding_column(cross, 2), fc.indicator_column(fc.bucketized_column(fc.numeric_column("n"), [0.0]))]
+    features = {"x": empty, "y": np.zeros(0, np.int64), "n": np.zeros(0, np.float32)}
+    assert fc.input_layer(features, columns).shape == (0, 6)
+
+
+def test_batches_where_no_row_has_a_value():
+    features = {"x": pa.array([[], None], pa.list_(pa.string())), "y": np.array(["", ""])}
+    columns = [fc.embedding_column(HASHED, 2, combiner) for combiner in ("mean",)] + [
+        fc.indicator_column(fc.crossed_column(["x", "y"], 4))
+    ]
+    assert np.asarray(fc.input_layer(features, columns)).tolist() == [[0.0] * 6] * 2

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+DATA = Path(os.environ.get("ESTIMAX_DATA") or EXAMPLES.parents[1] / "shared" / "data")
 
 
 def load(name: str) -> ModuleType:
@@ -70,10 +71,10 @@ def test_digits_cnn_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_census(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    data = os.environ.get("ESTIMAX_CENSUS") or str(EXAMPLES.parents[0].parent / "shared" / "data" / "census")
-    if not os.path.isfile(os.path.join(data, "adult.data")):
-        pytest.skip("adult.data is not there; put the folder of UCI Adult into ESTIMAX_CENSUS")
-    arguments = ["--data", data, "--model-dir", str(tmp_path), "--steps", "100"]
+    data = DATA / "census"
+    if not (data / "adult.data").is_file():
+        pytest.skip("adult.data is not there; put the folder above that of UCI Adult into ESTIMAX_DATA")
+    arguments = ["--data", str(data), "--model-dir", str(tmp_path), "--steps", "100"]
     out = run("census", arguments, monkeypatch, capsys)
     metrics = dict(re.findall(r"^(\S+) +(\d\.\d+)$", out, re.MULTILINE))
     assert float(metrics["accuracy"]) > 0.8

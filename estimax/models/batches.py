@@ -226,7 +226,7 @@ def _array_source(x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool, s
 
 
 # Above these sizes of numbers a second, packed copy of the data costs more than the Python it saves in each batch.
-_PACKED_BYTES, _PACKED_ROW_BYTES = 2**28, 2**12
+_PACKED_BYTES, _PACKED_ROW_BYTES = 2**26, 2**10
 
 
 class ArrayTable:

@@ -44,8 +44,12 @@ def build_model(tree: dict, A: dict[str, np.ndarray]) -> models.Model:
     }
 
     def fill(node: Any) -> Any:
+        if isinstance(node, dict) and set(node) == {"ref"}:
+            return tensors[node["ref"]]
+        if isinstance(node, dict) and ("array" in node or "class" in node or set(node) in ({"fn"}, {"float"})):
+            return golden.build_keras(node, lookup("layers"), A)
         if isinstance(node, dict):
-            return tensors[node["ref"]] if set(node) == {"ref"} else {k: fill(v) for k, v in node.items()}
+            return {k: fill(v) for k, v in node.items()}
         return [fill(v) for v in node] if isinstance(node, list) else node
 
     for call in tree["calls"]:

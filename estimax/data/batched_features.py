@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from estimax.data.arguments import positive
 from estimax.data.csv_datasets import files_matching
 from estimax.data.dataset import Dataset
 from estimax.data.features import AnyFeature
 from estimax.data.file_datasets import TFRecordDataset
 from estimax.data.parsing import parse_example
 from estimax.data.prefetch import AUTOTUNE
-from estimax.data.transformations import positive
 
 
 def make_batched_features_dataset(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from estimax.data.arguments import positive
 from estimax.data.csv import CsvColumn, CsvFormat, CsvNode, default_of, infer, read_table
 from estimax.data.dataset import Dataset
 from estimax.data.errors import InvalidDataError
@@ -15,7 +16,6 @@ from estimax.data.files import compression_of, matching, path_of
 from estimax.data.prefetch import AUTOTUNE
 from estimax.data.table import Table, from_arrow_array
 from estimax.data.text import LineReader
-from estimax.data.transformations import positive
 
 
 def files_matching(file_pattern: Any, what: str) -> list[str]:

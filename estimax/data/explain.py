@@ -213,8 +213,12 @@ def explain(node: Node, seed: int, elements: int, seconds: float, consumer_secon
     stages = []
     for meter in meters:
         own = max(0.0, meter.seconds - sum(below.seconds for below in meter.below))
-        stages.append(Stage(meter.node.describe(), meter.depth, meter.elements, meter.rows, meter.seconds, own, meter.planned))
+        stages.append(Stage(_text(meter.node), meter.depth, meter.elements, meter.rows, meter.seconds, own, meter.planned))
     return Plan(tuple(stages), consumer_seconds)
+
+
+def _text(node: Node) -> str:
+    return node.describe() if node.label is None else f"{node.label}: {node.describe()}"
 
 
 def _without_prefetch(node: Node) -> Node:

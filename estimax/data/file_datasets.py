@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from estimax.data.arguments import positive
 from estimax.data.dataset import Dataset
 from estimax.data.files import compression_of, paths_of
 from estimax.data.prefetch import worker_count
 from estimax.data.records import FilesNode, OnCorrupt, RecordReader
 from estimax.data.text import FixedLengthReader, LineReader
-from estimax.data.transformations import positive
 
 
 def _files(name: str, filenames: Any, open_one: Callable[[str], Any], num_parallel_reads: int | None) -> Dataset:

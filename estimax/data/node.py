@@ -72,6 +72,7 @@ class Node(abc.ABC):
 
     inputs: tuple[Node, ...] = ()
     name: str = ""
+    label: str | None = None  # what the user called it
     runs_user_code: bool = False  # the spec can then only be found by running it
 
     @abc.abstractmethod

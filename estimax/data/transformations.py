@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estimax.data import batching, cache, grouping, joining, mapping, order, prefetch, snapshot
+from estimax.data.arguments import integer, named, positive
 from estimax.data.files import compression_of, path_of
 from estimax.data.node import UNKNOWN, Node
 from estimax.data.sources import ElementsNode, TableNode
@@ -19,23 +20,11 @@ if TYPE_CHECKING:
     from estimax.data.dataset import Dataset
 
 
-def positive(value: Any, what: str) -> int:
-    """A size argument; raises ValueError unless it is a positive integer."""
-    number = _integer(value, what)
-    if number <= 0:
-        raise ValueError(f"{what} must be positive, given {number}")
-    return number
-
-
-def _integer(value: Any, what: str) -> int:
-    try:
-        return int(value.__index__())
-    except (AttributeError, TypeError):
-        raise TypeError(f"{what} must be an integer, given {value!r}") from None
-
-
 class Transformations(abc.ABC):
-    """What can be done with a dataset; `Dataset` adds where it comes from and how it is iterated."""
+    """What can be done with a dataset; `Dataset` adds where it comes from and how it is iterated.
+
+    Every method that makes a dataset takes `name=` too: what `explain` calls the step.
+    """
 
     node: Node
 
@@ -45,18 +34,21 @@ class Transformations(abc.ABC):
 
     # ---- order ----
 
+    @named
     def take(self, count: int) -> Dataset:
         """The first `count` elements; all of them if it is -1."""
-        count = _integer(count, "take: count")
+        count = integer(count, "take: count")
         return self._then(order.SliceNode(self.node, count=None if count < 0 else count, name="take"))
 
+    @named
     def skip(self, count: int) -> Dataset:
         """All but the first `count` elements; none of them if it is -1."""
-        count = _integer(count, "skip: count")
+        count = integer(count, "skip: count")
         if count < 0:
             return self._then(order.SliceNode(self.node, count=0, name="take"))
         return self._then(order.SliceNode(self.node, start=count, name="skip"))
 
+    @named
     def shard(self, num_shards: int, index: int) -> Dataset:
         """Every `num_shards`-th element, from number `index` on.
 
@@ -67,18 +59,20 @@ class Transformations(abc.ABC):
         Raises:
             ValueError: unless 0 <= index < num_shards.
         """
-        num_shards, index = positive(num_shards, "shard: num_shards"), _integer(index, "shard: index")
+        num_shards, index = positive(num_shards, "shard: num_shards"), integer(index, "shard: index")
         if not 0 <= index < num_shards:
             raise ValueError(f"shard: index must be at least 0 and below num_shards={num_shards}, given {index}")
         return self._then(order.SliceNode(self.node, start=index, step=num_shards, name="shard"))
 
+    @named
     def repeat(self, count: int | None = None) -> Dataset:
         """The elements `count` times over; without end if it is omitted or -1.
 
         A shuffle below draws a new order for every pass, unless it was told not to.
         """
-        return self._then(order.RepeatNode(self.node, -1 if count is None else _integer(count, "repeat: count")))
+        return self._then(order.RepeatNode(self.node, -1 if count is None else integer(count, "repeat: count")))
 
+    @named
     def shuffle(self, buffer_size: int | None, seed: int | None = None, reshuffle_each_iteration: bool | None = True) -> Dataset:
         """The elements in random order: each is drawn from the next `buffer_size` that have not been drawn.
 
@@ -93,10 +87,11 @@ class Transformations(abc.ABC):
             ValueError: if `buffer_size` is not positive.
         """
         size = -1 if buffer_size is None or buffer_size == UNKNOWN else positive(buffer_size, "shuffle: buffer_size")
-        seed = None if seed is None else _integer(seed, "shuffle: seed")
+        seed = None if seed is None else integer(seed, "shuffle: seed")
         reshuffle = True if reshuffle_each_iteration is None else bool(reshuffle_each_iteration)
         return self._then(order.ShuffleNode(self.node, size, seed, reshuffle))
 
+    @named
     def concatenate(self, dataset: Dataset) -> Dataset:
         """The elements of this dataset, then those of another.
 
@@ -107,14 +102,16 @@ class Transformations(abc.ABC):
             raise TypeError(f"concatenate: expected a Dataset, given {type(dataset).__name__}")
         return self._then(order.ConcatenateNode(self.node, dataset.node))
 
+    @named
     def enumerate(self, start: int = 0) -> Dataset:
         """Pairs `(number, element)`, counted from `start` in int64."""
-        begin = _integer(start, "enumerate: start")
+        begin = integer(start, "enumerate: start")
         numbers = TableNode(RangeTable(range(begin, 2**63 - 1), np.dtype(np.int64)), "numbers")
         return self._then(joining.ZipNode((0, 0), [numbers, self.node]))
 
     # ---- batches ----
 
+    @named
     def batch(
         self,
         batch_size: int,
@@ -140,6 +137,7 @@ class Transformations(abc.ABC):
             node = prefetch.PrefetchNode(node, num_parallel_calls)
         return self._then(node)
 
+    @named
     def padded_batch(
         self,
         batch_size: int,
@@ -165,15 +163,18 @@ class Transformations(abc.ABC):
             node.spec()
         return self._then(node)
 
+    @named
     def ragged_batch(self, batch_size: int, drop_remainder: bool = False, row_splits_dtype: Any = np.int64) -> Dataset:
         """Consecutive elements, which may differ in length, as the rows of `RaggedTensor`s."""
         size = positive(batch_size, "ragged_batch: batch_size")
         return self._then(batching.RaggedBatchNode(self.node, size, bool(drop_remainder), row_splits_dtype))
 
+    @named
     def unbatch(self) -> Dataset:
         """The rows of the elements as elements."""
         return self._then(batching.UnbatchNode(self.node))
 
+    @named
     def rebatch(self, batch_size: int | list[int], drop_remainder: bool = False) -> Dataset:
         """Batches of another size over the rows of these; a list of sizes is used in turn."""
         sizes = [batch_size] if np.ndim(batch_size) == 0 else list(batch_size)  # type: ignore[arg-type]
@@ -182,6 +183,7 @@ class Transformations(abc.ABC):
             raise ValueError("rebatch: give at least one batch size")
         return self._then(batching.RebatchNode(self.node, sizes, bool(drop_remainder)))
 
+    @named
     def window(self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False) -> Dataset:
         """Runs of elements, each a dataset (for structured elements, the structure with a dataset for each leaf).
 
@@ -203,6 +205,7 @@ class Transformations(abc.ABC):
         shift = size if shift is None else positive(shift, "window: shift")
         return self._then(grouping.WindowNode(self.node, size, shift, stride, bool(drop_remainder), self._then))
 
+    @named
     def group_by_window(
         self,
         key_func: Callable[..., Any],
@@ -229,6 +232,7 @@ class Transformations(abc.ABC):
             return self._then(grouping.group_by_window(self.node, key_func, reduce_func, lambda key: fixed, self._then))
         return self._then(grouping.group_by_window(self.node, key_func, reduce_func, window_size_func, self._then))
 
+    @named
     def bucket_by_sequence_length(
         self,
         element_length_func: Callable[..., Any],
@@ -259,7 +263,7 @@ class Transformations(abc.ABC):
                 f"bucket_by_sequence_length: {len(bucket_boundaries)} boundaries make {len(bucket_boundaries) + 1} buckets "
                 f"and need as many batch sizes, given {len(bucket_batch_sizes)}"
             )
-        boundaries = [_integer(b, "bucket_by_sequence_length: a boundary") for b in bucket_boundaries]
+        boundaries = [integer(b, "bucket_by_sequence_length: a boundary") for b in bucket_boundaries]
         if any(b <= a for a, b in zip(boundaries, boundaries[1:])):
             raise ValueError(f"bucket_by_sequence_length: boundaries must rise, given {boundaries}")
         node = grouping.bucket_by_length(
@@ -275,10 +279,12 @@ class Transformations(abc.ABC):
         )
         return self._then(node)
 
+    @named
     def unique(self) -> Dataset:
         """The first occurrence of every element."""
         return self._then(grouping.UniqueNode(self.node))
 
+    @named
     def rejection_resample(
         self, class_func: Callable[..., Any], target_dist: Any, initial_dist: Any = None, seed: int | None = None
     ) -> Dataset:
@@ -303,6 +309,7 @@ class Transformations(abc.ABC):
 
     # ---- functions ----
 
+    @named
     def map(
         self,
         map_func: Callable[..., Any],
@@ -336,7 +343,7 @@ class Transformations(abc.ABC):
             return self._then(mapping.MapNode(self.node, map_func, vectorized=vectorized))
         if vectorized:
             raise ValueError("map: vectorized=True runs in the consumer; use batch, then map with num_parallel_calls")
-        calls = _integer(num_parallel_calls, "map: num_parallel_calls")
+        calls = integer(num_parallel_calls, "map: num_parallel_calls")
         if calls != prefetch.AUTOTUNE:
             positive(calls, "map: num_parallel_calls")
         node = prefetch.ParallelMapNode(
@@ -348,10 +355,12 @@ class Transformations(abc.ABC):
         )
         return self._then(node)
 
+    @named
     def filter(self, predicate: Callable[..., Any]) -> Dataset:
         """The elements for which a function returns true."""
         return self._then(mapping.FilterNode(self.node, predicate))
 
+    @named
     def ignore_errors(self, on_error: Callable[[Exception], None] | None = None) -> Dataset:
         """The elements that can be made; those for which a function of an earlier step fails are left out.
 
@@ -360,14 +369,17 @@ class Transformations(abc.ABC):
         """
         return self._then(mapping.IgnoreErrorsNode(self.node, on_error))
 
+    @named
     def take_while(self, predicate: Callable[..., Any]) -> Dataset:
         """The elements before the first for which a function returns false."""
         return self._then(mapping.TakeWhileNode(self.node, predicate))
 
+    @named
     def flat_map(self, map_func: Callable[..., Any]) -> Dataset:
         """The elements of the datasets that a function makes of the elements, one dataset after the other."""
         return self._then(joining.FlatMapNode(self.node, map_func))
 
+    @named
     def interleave(
         self,
         map_func: Callable[..., Any],
@@ -394,6 +406,7 @@ class Transformations(abc.ABC):
             node = prefetch.PrefetchNode(node, 64 * workers)
         return self._then(node)
 
+    @named
     def scan(self, initial_state: Any, scan_func: Callable[..., Any]) -> Dataset:
         """The outputs of a function `(state, element) -> (state, output)` that carries a state along."""
         return self._then(mapping.ScanNode(self.node, initial_state, scan_func))
@@ -423,13 +436,15 @@ class Transformations(abc.ABC):
 
     # ---- speed ----
 
+    @named
     def prefetch(self, buffer_size: int) -> Dataset:
         """The same elements, made ahead by a thread: up to `buffer_size` of them, AUTOTUNE (-1) for a good number."""
-        size = _integer(buffer_size, "prefetch: buffer_size")
+        size = integer(buffer_size, "prefetch: buffer_size")
         if size < -1:
             raise ValueError(f"prefetch: buffer_size must be at least 0, or AUTOTUNE (-1), given {size}")
         return self._then(prefetch.PrefetchNode(self.node, size))
 
+    @named
     def cache(self, filename: Any = "") -> Dataset:
         """The same elements, kept from the first complete pass for all later ones.
 
@@ -441,6 +456,7 @@ class Transformations(abc.ABC):
             return self._then(cache.CacheNode(self.node))
         return self._then(snapshot.KeptNode(self.node, path_of(filename), "cache"))
 
+    @named
     def snapshot(
         self,
         path: Any,

@@ -210,3 +210,11 @@ def test_what_a_function_does_to_an_element_does_not_change_what_is_kept(batched
         list(source.map(lambda f: f["x"].__setitem__(0, 5) or f))
     once = Dataset.from_tensors({"x": 1, "y": 2})
     assert [int(e) for e in once.repeat(2).map(lambda f: f.pop("y"))] == [2, 2]
+
+
+def test_steps_can_be_named() -> None:
+    dataset = Dataset.range(10).map(lambda x: x + 1, name="add one").batch(2, name="pairs")
+    assert "pairs: batch(2)" in str(dataset.explain(elements=2))
+    assert "add one: map" in str(dataset.explain(elements=2))
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        Dataset.range(3).take(1, nome="x")

@@ -41,6 +41,16 @@ def _drop(x: jax.Array, rate: float, key: jax.Array, noise_shape: tuple[int, ...
     return jnp.where(keep, x / jnp.asarray(1 - rate, x.dtype), jnp.zeros((), x.dtype))
 
 
+def _checked_noise_shape(layer: Layer, given: Any) -> tuple[int | None, ...] | None:
+    if given is None:
+        return None
+    if not isinstance(given, (list, tuple)) or any(d is not None and (not isinstance(d, int) or d <= 0) for d in given):
+        raise ValueError(
+            f"{type(layer).__name__}: noise_shape: given {given!r}, expected positive integers, or None for the input's size."
+        )
+    return tuple(given)
+
+
 def _noise_shape(layer: Layer, inputs: jax.Array, given: tuple[int | None, ...] | None) -> tuple[int, ...]:
     """The shape of the random draw: the input's where nothing else is given."""
     if given is None:
@@ -78,7 +88,7 @@ class Dropout(_Random):
     def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any):
         super().__init__(seed, **kwargs)
         self.rate = _rate(self, rate)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = _checked_noise_shape(self, noise_shape)
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         """Drops while training."""
@@ -274,7 +284,7 @@ class AlphaDropout(_Random):
     def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any):
         super().__init__(seed, **kwargs)
         self.rate = _rate(self, rate)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = _checked_noise_shape(self, noise_shape)
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         """Drops to SELU's floor while training, and scales and shifts everything to mean 0 and variance 1."""

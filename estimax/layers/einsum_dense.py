@@ -146,6 +146,8 @@ def equation_shapes(
     sizes = dict(zip(inputs, named))
     # Sizes of the output's letters: the batch axis (or the axes of "...") comes from the input.
     given = output_shape if before else (None, *output_shape)
+    if after and len(given) == len(outputs) + extra:
+        given = given[: len(outputs)]  # sizes of a trailing "..." may be given too; they are the input's
     if len(given) != len(outputs):
         wanted = len(outputs) - (0 if before else 1)
         raise ValueError(

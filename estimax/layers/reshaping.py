@@ -134,10 +134,10 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(n, int):
+        if not isinstance(n, int) or isinstance(n, bool):
             raise TypeError(f"RepeatVector: n: given {n!r}, expected an integer.")
-        if n < 0:
-            raise ValueError(f"RepeatVector: n: given {n}, expected at least 0.")
+        if n < 1:
+            raise ValueError(f"RepeatVector: n: given {n}, expected at least 1.")
         self.n = n
         self.input_spec = InputSpec(ndim=2)
 

@@ -44,5 +44,7 @@ def test_wrong_noise():
         layers.GaussianNoise(2)
     with pytest.raises(ValueError, match="noise_shape .* has 2 axes, expected 3"):
         layers.Dropout(0.5, noise_shape=(1, None))(jnp.ones((2, 3, 4)), training=True)
+    with pytest.raises(ValueError, match=r"noise_shape: given \(0, 1\)"):
+        layers.Dropout(0.5, noise_shape=(0, 1))
     with pytest.raises(ValueError, match="seed: given 'x'"):
         layers.Dropout(0.5, seed="x")

@@ -26,7 +26,7 @@ def test_unknown_axes_stay_unknown():
         (lambda: layers.Reshape((-1, -1)), "one may be -1"),
         (lambda: layers.Permute((0, 1)), "expected each of 1..2"),
         (lambda: layers.Permute((2, 1))(jnp.ones((2, 3))), "3 axes"),
-        (lambda: layers.RepeatVector(-1), "expected at least 0"),
+        (lambda: layers.RepeatVector(-1), "expected at least 1"),
         (lambda: layers.GroupNormalization(groups=3)(jnp.ones((2, 4))), "a multiple of 3"),
         (lambda: layers.GroupNormalization(groups=0), "groups: given 0"),
         (lambda: layers.LayerNormalization(axis=2)(jnp.ones((2, 3))), "a known size on axis 2"),

@@ -16,7 +16,7 @@ import numpy as np
 
 from estimax.core import TrainState
 from estimax.core.errors import CheckpointError
-from estimax.estimator import tf_checkpoints
+from estimax.data import tf_checkpoints
 from estimax.estimator.deferred_save import wait_for_deferred
 from estimax.estimator.variables import GLOBAL_STEP, places
 from estimax.training import Checkpointer, read_checkpoint

@@ -10,13 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from estimax.core.errors import CheckpointError
+from estimax.data import tf_checkpoints
 
 
 def from_checkpoint(path: str, tensor_name: str) -> Callable[[tuple[int, ...], Any], Any]:
     """An initializer that gives an array of a checkpoint.
 
     Args:
-        path: of a model_dir (its newest checkpoint) or of one checkpoint folder, as `model_dir/checkpoints/100`.
+        path: of a model_dir (its newest checkpoint), of one checkpoint folder, as `model_dir/checkpoints/100`, or of a TensorFlow
+            checkpoint, as `model.ckpt-100`, or a SavedModel.
         tensor_name: the path of a variable, as `dnn/input_from_feature_columns/input_layer/tags_embedding/embedding_weights`.
 
     Returns:
@@ -27,21 +29,29 @@ def from_checkpoint(path: str, tensor_name: str) -> Callable[[tuple[int, ...], A
     """
 
     def initializer(shape: tuple[int, ...], dtype: Any = "float32") -> Any:
-        arrays = _arrays(_newest(Path(path)))
-        found = next(
-            (arrays[f"{kind}|{tensor_name}"] for kind in ("params", "model_state") if f"{kind}|{tensor_name}" in arrays), None
-        )
-        if found is None:
-            names = sorted(k.partition("|")[2] for k in arrays if k.startswith(("params|", "model_state|")))
-            raise CheckpointError(f"Checkpoint {path!r} has no variable {tensor_name!r}. It has: {', '.join(names)}.")
+        arrays = _variables(path)
+        if tensor_name not in arrays:
+            raise CheckpointError(
+                f"Checkpoint {path!r} has no variable {tensor_name!r}. It has: {', '.join(sorted(arrays))}. Set tensor_name_in_ckpt."
+            )
+        found = arrays[tensor_name]
         if np.shape(found) != tuple(shape):
             raise CheckpointError(
-                f"Checkpoint {path!r}: variable {tensor_name!r} has shape {np.shape(found)}, expected {tuple(shape)} for the column. Make the "
-                "column's buckets and dimension those of the checkpoint."
+                f"Checkpoint {path!r}: variable {tensor_name!r} has shape {np.shape(found)}, expected {tuple(shape)} for the column. Make "
+                "the column's buckets and dimension those of the checkpoint."
             )
         return jnp.asarray(found, dtype)
 
     return initializer
+
+
+def _variables(path: str) -> dict[str, Any]:
+    """Arrays by the paths of variables."""
+    latest = tf_checkpoints.latest(path) if Path(path).is_dir() else None
+    for prefix in (path, latest):
+        if prefix is not None and tf_checkpoints.exists(prefix):
+            return tf_checkpoints.read(prefix)
+    return {k.partition("|")[2]: v for k, v in _arrays(_newest(Path(path))).items() if k.startswith(("params|", "model_state|"))}
 
 
 def _newest(path: Path) -> Path:

@@ -240,3 +240,19 @@ def test_columns_read_what_their_spec_parses():
     assert fc.input_layer(parsed, columns).tolist() == [[3.0, 1.0, 1.0, 0.0, 0.5, 1.5], [7.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     output, lengths = fc.SequenceFeatures([steps])(parsed)
     assert output.shape == (2, 3, 1) and lengths.tolist() == [1, 3]
+
+
+def test_a_table_starts_from_a_checkpoint_of_tensorflow():
+    from estimax.data import tf_checkpoints
+    from tests.golden import golden
+
+    folder = golden.root() / "tf" / "checkpoints" / "wide_and_deep"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    variables = tf_checkpoints.read(str(folder / "model.ckpt-5"))
+    name = next(n for n, v in variables.items() if n.endswith("embedding_weights"))
+    rows, dimension = variables[name].shape
+    ids = fc.categorical_column_with_identity("x", rows)
+    for path in (folder, folder / "model.ckpt-5"):
+        column = fc.embedding_column(ids, dimension, ckpt_to_load_from=str(path), tensor_name_in_ckpt=name)
+        np.testing.assert_array_equal(fc.input_layer({"x": np.arange(rows)}, [column]), variables[name])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import estimax as ex
-from estimax.estimator import tf_checkpoints
+from estimax.data import tf_checkpoints
 from estimax.estimator.export.receivers import sample_of
 from tests.golden import golden
 from tests.golden.test_tf_canned import _joined

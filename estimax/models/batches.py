@@ -19,11 +19,16 @@ class Source:
     Args:
         make: gives a new pass, an iterator of batches, from the number of the pass.
         steps: batches of one pass, if it is known.
-        is_endless: whether `make` gives the same iterator every time, as a generator does.
+        is_single: whether `make` gives the same iterator every time, as a generator does.
+        on_epoch_end: called after each epoch, if given.
+        is_packed: whether the engine takes rows from a table, a group of steps at once.
     """
 
-    def __init__(self, make: Any, steps: int | None, *, is_single: bool = False, on_epoch_end: Any = None):
+    def __init__(
+        self, make: Any, steps: int | None, *, is_single: bool = False, on_epoch_end: Any = None, is_packed: bool = False
+    ):
         self._make, self.steps, self.is_single, self.on_epoch_end = make, steps, is_single, on_epoch_end
+        self.is_packed = is_packed
         self._passes = 0
         self._stream: Iterator[Any] | None = None
 
@@ -222,7 +227,7 @@ def _array_source(x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool, s
         order = np.random.default_rng((seed, epoch)).permutation(table.size) if shuffle else None
         return ArrayPass(table, batch_size, order)
 
-    return Source(one_pass, -(-table.size // batch_size))
+    return Source(one_pass, -(-table.size // batch_size), is_packed=table.may_be_packed)
 
 
 # Above these sizes of numbers a second, packed copy of the data costs more than the Python it saves in each batch.

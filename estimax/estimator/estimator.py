@@ -94,7 +94,7 @@ class Estimator:
         self._writers: dict[str, EventWriter] = {}
 
     # Tables train by the rows that were looked up, with the numbers that TensorFlow's optimizers give them.
-    _row_tables: str | bool = True
+    _row_tables: str | bool = "exact"
 
     # -- what it is ---------------------------------------------------------------------------------------------------
 
@@ -291,7 +291,9 @@ class Estimator:
         self._train_ops = plan.train_ops
         start = int(self._state.step)
         last_step = max_steps if max_steps is not None else None if steps is None else start + steps
-        run = Run(self._program, self._state, self._all_hooks(hooks, listeners, last_step))
+        run = Run(
+            self._program, self._state, self._all_hooks(hooks, listeners, last_step), distribution=self._config.train_distribute
+        )
         run.estimator = self
         self._run = run
         self._deferred.begin()
@@ -378,7 +380,7 @@ class Estimator:
         given = engine_hooks(hooks, what="evaluate: hooks")
         batches = self._batches(input_fn, ModeKeys.EVAL)
         try:
-            run = Run(self._program, self._state_for(batches, checkpoint_path))
+            run = Run(self._program, self._state_for(batches, checkpoint_path), distribution=self._config.eval_distribute or self._config.train_distribute)
             run.estimator = self
             results = self._evaluate_on(run, batches, given, steps)
         finally:
@@ -464,7 +466,7 @@ class Estimator:
             first = batches.peek()
             if first is None:
                 return
-            run = Run(self._program, self._state_for(batches, checkpoint_path))
+            run = Run(self._program, self._state_for(batches, checkpoint_path), distribution=self._config.eval_distribute or self._config.train_distribute)
             run.estimator = self
             outputs = run.predict(batches)
             for hook in hooks:

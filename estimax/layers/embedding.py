@@ -103,7 +103,7 @@ class Embedding(Layer):
             constraint=self.embeddings_constraint,
         )
         self._first_rows = None
-        self.embeddings.sparse = self.sparse  # type: ignore[attr-defined]  # the engine asks when it chooses how to train
+        self.embeddings.row_sparse = self.sparse  # the engine asks when it chooses how to train
         if self.lora_rank is not None:
             self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -29,7 +30,8 @@ class Run:
         state: to start from; made from the first batch if None.
         hooks: called at the steps they name.
         group: steps in one compiled call, or `"auto"` to choose between 1 and 16 by measurement.
-        place: puts a tree of host arrays on the devices.
+        distribution: places batches and variables on several devices, as `estimax.distribution.DataParallel`; by default everything is
+            on the first device.
         on_state: called with the state when it is made from the first batch; may return another (a restored one).
 
     Attributes:
@@ -46,11 +48,11 @@ class Run:
         hooks: Sequence[Hook] = (),
         *,
         group: int | str = "auto",
-        place: Callable[[Any], Any] | None = None,
+        distribution: Any = None,
         on_state: Callable[[TrainState], TrainState | None] | None = None,
     ):
         self.program, self.state, self.hooks, self.group = program, state, list(hooks), group
-        self.place, self.on_state = place or jax.device_put, on_state
+        self.distribution, self.on_state = distribution, on_state
         self.step = 0 if state is None else int(state.step)
         self.totals: dict[str, Any] = {}
         self.plan: Plan | None = None
@@ -61,6 +63,10 @@ class Run:
         self._input_state: Any = None
         self._wanted_extras = False
         self._created = False
+
+    def place(self, tree: Any, axis: int = 0) -> Any:
+        """A tree of host arrays on the devices, `axis` being that of the batch."""
+        return jax.device_put(tree) if self.distribution is None else self.distribution.place_batch(tree, axis)
 
     # -- what hooks use -----------------------------------------------------------------------------------------------
 
@@ -173,7 +179,7 @@ class Run:
         if table is not None and group == "auto":
             group = GROUP  # rows of a table cost nothing to wait for, and one group size is one compilation
         pace = _Pace(self.plan, group, None if last == 2**62 else last - begun)
-        feeder = Feeder(iterator, self.plan, pace.group, place=self.place, limit=last - begun, first=(raw, first_state), table=table)
+        feeder = Feeder(iterator, self.plan, pace.group, place=functools.partial(self.place, axis=1), limit=last - begun, first=(raw, first_state), table=table)
         try:
             for fed in feeder:
                 self._train_fed(fed, pace, last)
@@ -200,6 +206,8 @@ class Run:
             changed = None if self.on_state is None else self.on_state(state)
             self.state = state if changed is None else changed
             self.step = int(self.state.step)
+        if self.distribution is not None:
+            self.state = self.distribution.place_state(self.state)
         self.plan = self.program.plan_of(TRAIN, raw, structure, self.state)
         self.attach()
         if not self._created:
@@ -324,6 +332,8 @@ class Run:
             )
         if self.state is None:
             raise InputDataError("There is no trained state. Train first, or give a checkpoint.")
+        if self.distribution is not None:
+            return self.distribution.place_state((self.state.params, self.state.model_state, self.state.step))
         return self.state.params, self.state.model_state, self.state.step
 
     def predict(self, batches: Iterable[Any]) -> Iterator[Any]:

@@ -200,6 +200,12 @@ class TextOp(HostOp):
             "round_up": self.round_up,
         }
 
+    @property
+    def key(self) -> str:
+        """A stable name, but for functions: those are told apart by identity, as their names may be equal."""
+        functions = [f for f in (self.standardize, self.split) if callable(f)]
+        return super().key + "".join(f"#{id(f)}" for f in functions)
+
     def __call__(self, raw: Any) -> np.ndarray:
         tokens, shape = tokenize(raw, self.standardize, self.split, self.ngrams)
         longest = int(tokens.lengths.max(initial=0))

@@ -246,3 +246,11 @@ def test_errors_name_argument_and_repair(make, message):
 def test_arrays_that_a_model_computed_have_no_host_half():
     with pytest.raises(HostValueError, match="call it on the model's input"):
         jax.jit(lambda x: layers.Hashing(3)(x))(jnp.arange(3))
+
+
+def test_two_functions_of_one_name_are_two_operations():
+    from estimax.layers.preprocessing.text import TextOp
+
+    lookup = layers.StringLookup(vocabulary=["a"]).op
+    keys = {TextOp(lookup, f, "whitespace", None, None, 0).key for f in (lambda t: t, lambda t: np.char.upper(t), None)}
+    assert len(keys) == 3

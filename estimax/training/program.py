@@ -110,7 +110,8 @@ class Program:
         layer: the model whose variables are bound, if they exist outside the forward function.
         metric_variables: gives the variables of the model's metrics.
         seed: of the run: initial values made by the program, dropout.
-        row_tables: `"auto"`, True (all looked-up tables) or False: which tables train by rows.
+        row_tables: `"auto"` (large ones), `"exact"` (also those whose optimizer does not move rows without gradient), True (all looked-up
+            tables) or False: which tables train by rows.
         build: called with features before the first pass, if the layer must be built first.
     """
 
@@ -251,7 +252,9 @@ class Program:
                     "two losses. Use sparse=None or False."
                 )
             large = rows * width >= ROW_TABLE_ELEMENTS and rows >= ROW_TABLE_FACTOR * sum(x.size for x in lookups)
-            if possible and (wish or self.row_tables is True or (wish is None and large)):
+            # "exact": also where an optimizer leaves rows without gradient alone that a dense gradient of zeros would move.
+            lazy = self.row_tables == "exact" and any(_is_lazy(t.optimizer) for t in train_ops if t.takes(path))
+            if possible and (wish or self.row_tables is True or (wish is None and (large or lazy))):
                 chosen.add(path)
         return frozenset(chosen)
 
@@ -447,6 +450,11 @@ class Program:
 
             plan.compiled["results"] = jax.jit(run)
         return plan.compiled["results"](dict(totals))
+
+
+def _is_lazy(optimizer: Any) -> bool:
+    mode = getattr(optimizer, "_row_mode", None)
+    return mode is not None and mode() == "lazy"
 
 
 def _first(result: tuple[list, Any]) -> tuple[Any, Any]:

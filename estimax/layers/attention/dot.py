@@ -25,7 +25,7 @@ class _OneHead(Layer):
         self.seed = seed
         self.seed_generator = SeedGenerator(seed)
         self.supports_masking = True
-        self.scale = None
+        self.scale: Any = None
 
     def scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
         """How much each query looks at each key. Shape `[batch, queries, keys]`."""

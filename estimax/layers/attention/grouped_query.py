@@ -87,7 +87,7 @@ class GroupedQueryAttention(HeadAttention):
                 f"num_key_value_heads={num_key_value_heads}."
             )
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:  # type: ignore[override]
         """Creates the projections."""
         key_shape = value_shape if key_shape is None else key_shape
         self.check_shapes(value_shape, key_shape)

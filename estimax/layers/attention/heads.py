@@ -33,6 +33,11 @@ def positive(layer: Layer, name: str, value: Any, *, or_none: bool = False) -> A
 class HeadAttention(Layer):
     """Attention over several heads; a subclass says how many of queries and of keys, and how wide."""
 
+    query_dense: EinsumDense
+    key_dense: EinsumDense
+    gate_dense: EinsumDense
+    value_dense: EinsumDense
+
     def __init__(
         self,
         *,
@@ -149,7 +154,7 @@ class HeadAttention(Layer):
         else:
             # A row without any key to look at gives the mean of all values here, and zeros in the way above; as in Keras.
             fused = None if mask is None else mask.reshape(mask.shape[0], *(1,) * (4 - mask.ndim), *mask.shape[1:])
-            implementation = "cudnn" if self.flash_attention else None
+            implementation: Any = "cudnn" if self.flash_attention else None
             output = jax.nn.dot_product_attention(query, key, value, mask=fused, scale=scale, implementation=implementation)
             scores = None
         output = self.output_dense(output if gate is None else output * gate)

@@ -103,7 +103,7 @@ class MultiHeadAttention(HeadAttention):
             raise ValueError(f"MultiHeadAttention: attention_axes: given {axes!r}, expected an integer or a list of them.")
         return tuple(axes)
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:  # type: ignore[override]
         """Creates the projections."""
         key_shape = value_shape if key_shape is None else key_shape
         self.check_shapes(value_shape, key_shape)

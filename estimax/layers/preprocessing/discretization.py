@@ -70,7 +70,7 @@ class Discretization(Layer):
         self.output_mode = checked_mode(self, output_mode)
         self.sparse = False
         self.built = True
-        self.reset_state()
+        self._summary: np.ndarray = np.zeros((2, 0), np.float32)
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
         """Finds boundaries of bins with about equally many numbers.

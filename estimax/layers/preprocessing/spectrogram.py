@@ -85,7 +85,8 @@ class STFTSpectrogram(Layer):
         self.data_format = data_format_of(self, data_format)
         self.input_spec = InputSpec(ndim=3)
         self._kernels = [initializers.STFT(side, window, scaling, periodic) for side in ("real", "imag")]  # checks the window now
-        self.real_kernel = self.imag_kernel = None
+        self.real_kernel: Any = None
+        self.imag_kernel: Any = None
 
     @property
     def _frequencies(self) -> int:

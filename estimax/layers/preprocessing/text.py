@@ -13,7 +13,8 @@ from estimax.core.errors import InputDataError
 from estimax.layers.input_spec import layer_title
 from estimax.layers.preprocessing.encoding import batches_of, checked_mode
 from estimax.layers.preprocessing.host import HostLayer, as_text, strings
-from estimax.layers.preprocessing.lookup import LookupOp, StringLookup, distinct
+from estimax.layers.preprocessing.lookup import StringLookup
+from estimax.layers.preprocessing.lookup_ops import LookupOp, distinct
 from estimax.layers.symbolic import KerasTensor
 
 MODULE = "estimax.layers"

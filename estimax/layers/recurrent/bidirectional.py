@@ -57,8 +57,8 @@ class Bidirectional(Layer):
         if merge_mode not in MERGE_MODES:
             raise ValueError(f"Bidirectional: merge_mode: given {merge_mode!r}, expected one of {MERGE_MODES}.")
         super().__init__(**kwargs)
-        self.forward_layer = _renamed(layer, "forward_")
-        self.backward_layer = backward_layer or _renamed(layer, "backward_", go_backwards=not layer.go_backwards)
+        self.forward_layer: Any = _renamed(layer, "forward_")
+        self.backward_layer: Any = backward_layer or _renamed(layer, "backward_", go_backwards=not layer.go_backwards)
         self._check_pair()
         for side in (self.forward_layer, self.backward_layer):
             if hasattr(side, "zero_output_for_mask"):

@@ -52,7 +52,7 @@ class RecurrentCell(Layer):
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
+        self.bias_initializer: Any = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizer_of(kernel_regularizer)
         self.recurrent_regularizer = regularizer_of(recurrent_regularizer)
         self.bias_regularizer = regularizer_of(bias_regularizer)
@@ -67,7 +67,7 @@ class RecurrentCell(Layer):
             raise ValueError(f"{type(self).__name__}: implementation: given {implementation!r}, expected 1 or 2.")
         # As in Keras: masks a gate if asked for, and always where there is recurrent dropout.
         self.masks_per_gate = self.step.gates > 1 and (implementation == 1 or recurrent_dropout > 0)
-        self.bias = None
+        self.bias: Any = None
 
     @property
     def step(self) -> Any:

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from estimax import activations
 from estimax.core import register
 from estimax.layers.input_spec import shape_error
+from estimax.layers.recurrent.built_in import BuiltInRNN
 from estimax.layers.recurrent.cells import RecurrentCell, forget_bias
-from estimax.layers.recurrent.rnn import BuiltInRNN
 from estimax.layers.recurrent.steps import ConvLSTMStep
 
 

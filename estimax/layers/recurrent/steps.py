@@ -182,7 +182,7 @@ def scan_time(
     states: Any,
     mask: jax.Array | None,
     *,
-    output_of: Callable | None = None,
+    output_of: Any = None,
     first_output: Any = None,
     scan: Callable = jax.lax.scan,
     go_backwards: bool = False,

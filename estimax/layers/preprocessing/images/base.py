@@ -26,6 +26,7 @@ class ImageLayer(Layer):
     """
 
     random = False  # random layers act while training only
+    seed_generator: Any = None
 
     def __init__(self, data_format: str | None = None, **kwargs: Any):
         if kwargs.pop("bounding_box_format", None) is not None:

@@ -337,12 +337,12 @@ class RandomGaussianBlur(_Colour):
         self.kernel_size = sizes
         self.sigma = factor_range(self, "sigma", sigma, 0, 1)
 
-    def draw(self, key: Any, shape: tuple[int, ...]) -> dict[str, jax.Array]:
+    def draw(self, key: Any, shape: tuple[int, ...]) -> Any:
         """Which images are blurred, and how much."""
         first, second = jax.random.split(key)
         return {"chosen": chosen(first, shape[0], self.factor), "sigma": uniform(second, (2,), self.sigma) + 1e-6}
 
-    def transform(self, images: jax.Array, params: dict[str, jax.Array]) -> jax.Array:
+    def transform(self, images: jax.Array, params: Any) -> jax.Array:
         """The images, blurred or not."""
         blurred = warp.depthwise(images, warp.gaussian_kernel(self.kernel_size, params["sigma"]))
         return jnp.clip(jnp.where(per_image(params["chosen"]), blurred, images), *self.value_range)

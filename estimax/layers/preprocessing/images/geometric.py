@@ -92,7 +92,7 @@ class RandomFlip(RandomImageLayer):
             flipped = jnp.flip(flipped, 1)
         return jnp.where(per_image(params), flipped, images)
 
-    transform_masks = transform
+    transform_masks = transform  # type: ignore[assignment]
 
 
 @register("keras.layers")

@@ -65,7 +65,7 @@ class CutMix(_Mix):
         """The images with parts of others."""
         return jnp.where(params["inside"], images[params["order"]], images)
 
-    transform_masks = transform
+    transform_masks = transform  # type: ignore[assignment]
 
 
 @register("keras.layers")

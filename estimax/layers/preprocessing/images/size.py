@@ -207,7 +207,7 @@ class RandomCrop(RandomImageLayer):
         window = lambda image, at: jax.lax.dynamic_slice(image, (*at, 0), (self.height, self.width, image.shape[-1]))  # noqa: E731
         return jax.vmap(window)(images, params)
 
-    transform_masks = transform
+    transform_masks = transform  # type: ignore[assignment]
 
     def at_rest(self, images: jax.Array) -> jax.Array:
         """The window in the middle, of the ratio asked for, resized."""

@@ -29,6 +29,8 @@ def _encode(value: Any) -> Any:
         return {str(k): _encode(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_encode(v) for v in value]
+    if getattr(value, "__name__", "") == "<lambda>":
+        raise TypeError("a lambda has no name to be found by; make a named function of it.")
     return plain(serialize(value))
 
 

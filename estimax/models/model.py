@@ -8,8 +8,9 @@ from typing import Any
 
 import jax
 
-from estimax.core import Variable, current_frame, serialize
+from estimax.core import HostValue, Variable, current_frame, is_float, serialize
 from estimax.layers import KerasTensor, Layer, Operation
+from estimax.layers.base import shape_of
 from estimax.layers.symbolic import map_symbolic, output_spec
 from estimax.layers.tracking import Tracked
 from estimax.models.graph import Graph, flat_tensors
@@ -77,6 +78,7 @@ class Model(Trainer, Layer):
         Layer.__init__(self, **kwargs)
         Trainer.__init__(self)
         self._graph: Graph | None = graph
+        self._input_dtypes: Any = None
         if graph is not None:
             self.built = True
             self._build_shapes = {"input_shape": None}
@@ -207,21 +209,32 @@ class Model(Trainer, Layer):
         if self._graph is not None:
             return
 
-        def tensor(shape: Any) -> Any:
-            if isinstance(shape, dict):
-                return {k: tensor(s) for k, s in shape.items()}
-            if isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], (list, tuple, dict)):
-                return [tensor(s) for s in shape]
-            return KerasTensor(shape, self.compute_dtype)
-
-        output_spec(self.call, (tensor(input_shape),), {})
+        output_spec(self.call, (_tensors(input_shape, self._input_dtypes, self.compute_dtype),), {})
 
     def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if type(self).build is not Model.build:
             super()._build_for(args, kwargs)
             return
-        # The layers inside build themselves while `call` runs.
+        # The layers inside build themselves while `call` runs; the shapes are for saving.
         self.built = True
+        given = dict(args[0]) if args and isinstance(args[0], Mapping) else args[0] if args else None
+        leaves = jax.tree.leaves(given, is_leaf=lambda x: isinstance(x, HostValue))
+        if len(args) == 1 and leaves and all(hasattr(x, "dtype") for x in leaves):
+            self._input_dtypes = jax.tree.map(lambda x: str(x.dtype), given)
+            self._build_shapes = {"input_shape": _any_batch(shape_of(given))}
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shape that the model was built for, and types of inputs that are no floats."""
+        config = super().get_build_config()
+        if config is not None and any(not is_float(d) for d in jax.tree.leaves(self._input_dtypes)):
+            config = {**config, "input_dtype": self._input_dtypes}
+        return config
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds for the shape of `get_build_config`."""
+        config = dict(config or {})
+        self._input_dtypes = config.pop("input_dtype", None)
+        super().build_from_config(config)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The symbolic outputs of a call on symbolic inputs."""
@@ -329,3 +342,21 @@ class Model(Trainer, Layer):
         from estimax.models.saving import load_weights
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch)
+
+
+def _any_batch(shape: Any) -> Any:
+    """Shapes with None for the batch."""
+    if isinstance(shape, dict):
+        return {k: _any_batch(v) for k, v in shape.items()}
+    if isinstance(shape, list):
+        return [_any_batch(v) for v in shape]
+    return None if shape is None else (None, *shape[1:])
+
+
+def _tensors(shape: Any, dtype: Any, default: str) -> Any:
+    """Symbolic tensors of nested shapes, with the types of an equal nesting, or a default."""
+    if isinstance(shape, dict):
+        return {k: _tensors(s, dtype[k] if isinstance(dtype, dict) else dtype, default) for k, s in shape.items()}
+    if isinstance(shape, (list, tuple)) and shape and isinstance(shape[0], (list, tuple, dict)):
+        return [_tensors(s, dtype[i] if isinstance(dtype, (list, tuple)) else dtype, default) for i, s in enumerate(shape)]
+    return KerasTensor(shape, dtype if isinstance(dtype, str) else default)

@@ -85,6 +85,35 @@ def test_own_classes_must_be_named(tmp_path: Path) -> None:
         load_model(tmp_path / "t.keras")
 
 
+class Words(Model):
+    """A subclassed model over integers, in a dict."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.embedding, self.out = Embedding(5, 2), Dense(1)
+
+    def call(self, inputs: Any) -> Any:
+        return self.out(self.embedding(inputs["ids"])[:, 0] + inputs["x"][:, :2])
+
+
+def test_subclasses_that_data_built(tmp_path: Path) -> None:
+    tower, words = Tower(5), Words()
+    ids = {"ids": np.array([[1], [2]], np.int32), "x": X[:2]}
+    for model, data in ((tower, X[:2]), (words, ids)):
+        model.compile("adam", "mse")
+        model.fit(data, Y[:2], verbose=0)
+        model.save(tmp_path / "m.keras")
+        again = load_model(tmp_path / "m.keras", {"Tower": Tower, "Words": Words})
+        np.testing.assert_allclose(again.predict(data, verbose=0), model.predict(data, verbose=0), rtol=1e-6)
+        assert again.optimizer.iterations == 1
+
+
+def test_a_lambda_is_not_saved(tmp_path: Path) -> None:
+    model = trained(loss=lambda t, p: abs(t - p))
+    with pytest.warns(UserWarning, match="make a named function"):
+        model.save(tmp_path / "m.keras")
+
+
 @pytest.mark.parametrize("ending", ["weights.h5", "safetensors"])
 def test_weights_alone(tmp_path: Path, ending: str) -> None:
     if ending == "safetensors":
@@ -265,12 +294,19 @@ def test_a_zip_bomb(saved: Path, tmp_path: Path) -> None:
         load_model(path)
 
 
-def test_a_config_that_asks_for_more_memory_than_the_file_has(saved: Path) -> None:
+@pytest.mark.parametrize("units", [10**10, 10**30])
+def test_a_config_that_asks_for_more_memory_than_the_file_has(saved: Path, units: int) -> None:
     def huge(config: Any) -> None:
-        config["config"]["layers"][1]["config"]["units"] = 10**10
+        config["config"]["layers"][1]["config"]["units"] = units
 
     with pytest.raises(CheckpointError, match="made to exhaust memory"):
         load_model(with_config(saved, huge))
+
+
+def test_a_config_without_end(saved: Path) -> None:
+    deep = b'{"class_name": "Sequential", "config": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    with pytest.raises(CheckpointError, match="no readable JSON|does not describe a model"):
+        load_model(rewritten(saved, lambda n, c: deep if n == "config.json" else c))
 
 
 def test_wrong_shapes(saved: Path) -> None:

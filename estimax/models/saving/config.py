@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,8 @@ class _BudgetFrame(Frame):
 
     def add_variable(self, variable: Any, kind: str, make: Any) -> None:
         """Makes a variable's first value, if there is room for it."""
-        self.taken += variable.size * 4
+        # Exact, whatever size the config claims: 64-bit integers would wrap around.
+        self.taken += math.prod(variable.shape) * jax.numpy.dtype(variable.dtype).itemsize
         if self.taken > self.budget:  # type: ignore[operator]
             raise CheckpointError(
                 f"{self.file_name}: the config describes weights of more than {self.budget} bytes, which the file does not hold (at "

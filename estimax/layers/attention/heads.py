@@ -142,9 +142,7 @@ class HeadAttention(Layer):
         if self.flash_attention and return_attention_scores:
             raise ValueError(f"{layer_title(self)}: flash_attention computes no scores; leave out return_attention_scores.")
         key = value if key is None else key
-        # As in Keras, a query mask counts only if the query carries it (it came out of a masking layer): outputs of padding queries
-        # have no meaning either way.
-        query_mask = current_frame().mask_of(query)  # type: ignore[union-attr]
+        query_mask = self.counted_query_mask(query, query_mask)
         mask = self._merged_mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
         gate = self.gate_dense(query) if self.use_gate else None
         query, key, value = self.query_dense(query), self.key_dense(key), self.value_dense(value)
@@ -202,6 +200,10 @@ class HeadAttention(Layer):
             keep = jax.random.bernoulli(self.seed_generator.next(), 1 - self.dropout, scores.shape)
             weights = jnp.where(keep, scores / max(1 - self.dropout, 1e-7), 0).astype(scores.dtype)
         return jnp.einsum(to_output, weights, value), scores
+
+    def counted_query_mask(self, query: jax.Array, query_mask: Any) -> Any:
+        """The mask of the query that hides keys from its rows."""
+        return query_mask
 
     def repeated(self, x: jax.Array) -> jax.Array:
         """Keys or values for each query head."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from estimax.core import register
+import jax
+
+from estimax.core import current_frame, register
 from estimax.layers.attention.heads import HeadAttention, positive
 
 
@@ -114,6 +116,10 @@ class MultiHeadAttention(HeadAttention):
         heads["value"] = heads["gate"] = (self.num_heads, self.value_dim)
         shapes = {"query": tuple(query_shape), "key": tuple(key_shape), "value": tuple(value_shape)}
         self.build_heads(shapes, heads, self._output_shape or (query_shape[-1],))
+
+    def counted_query_mask(self, query: jax.Array, query_mask: Any) -> Any:
+        """That which the query carries, as in Keras; outputs of padding queries have no meaning either way."""
+        return current_frame().mask_of(query)  # type: ignore[union-attr]
 
     def axes_of(self, rank: int) -> tuple[int, ...]:
         """The axes that are attended over, of projected inputs."""

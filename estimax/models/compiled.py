@@ -47,6 +47,8 @@ class CompiledLosses:
         count = len(shapes)
         wanted = [loss] * count if not _is_many(loss) else match(loss, y_pred, output_names, "loss")
         self._has = [w is not None for w in wanted]
+        if not any(self._has):
+            raise ValueError("compile: no output has a loss. Give compile(loss=...) one for at least one output.")
         labels = self._labels(y_true, y_pred, output_names)
         self.losses: list[Any] = []
         for i, w in enumerate(wanted):
@@ -54,8 +56,6 @@ class CompiledLosses:
             if w is not None and labels[i] is None:
                 raise ValueError(f"loss: output {self.names[i]!r} has a loss but no labels. Give y for it, or loss None.")
             self.losses.append(None if w is None else losses.resolve(w, shape, shapes[i]))
-        if not any(self._has):
-            raise ValueError("compile: no output has a loss. Give compile(loss=...) one for at least one output.")
         if loss_weights is None:
             self.weights: list[float | None] = [None] * count
         else:

@@ -100,6 +100,9 @@ def test_a_direction_that_nothing_says_is_asked_for() -> None:
     callback.set_model(model())
     with pytest.raises(ValueError, match="whether 'speed' should rise or fall"):
         callback.on_epoch_end(0, {"speed": 1.0})
+    known = callbacks.EarlyStopping("val_binary_accuracy")
+    known.set_model(model())
+    assert known.is_improvement(0.9, 0.8) and not known.is_improvement(0.7, 0.8)
     with pytest.raises(ValueError, match="mode: given 'up'"):
         callbacks.EarlyStopping(mode="up")
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from estimax.training.hook import Hook
+
+
+_RISING = re.compile(r"(^|_)(acc|accuracy|auc|precision|recall|f1_score)$")
+_FALLING = re.compile(r"(^|_)(mae|mse|rmse|mape|error|crossentropy)$")
 
 
 class MonitorCallback(Hook):
@@ -63,6 +68,11 @@ class MonitorCallback(Hook):
                 direction = getattr(metric, "direction", None)
                 if direction in ("up", "down"):
                     return 1.0 if direction == "up" else -1.0
+        # Names that metrics of this direction have wherever they come from: logs may hold numbers of a callback.
+        if _RISING.search(name):
+            return 1.0
+        if _FALLING.search(name):
+            return -1.0
         raise ValueError(
             f'{type(self).__name__}: mode: nothing says whether {self.monitor!r} should rise or fall. Pass mode="min" or mode="max".'
         )

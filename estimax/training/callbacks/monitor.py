@@ -9,7 +9,6 @@ from typing import Any
 
 from estimax.training.hook import Hook
 
-
 _RISING = re.compile(r"(^|_)(acc|accuracy|auc|precision|recall|f1_score)$")
 _FALLING = re.compile(r"(^|_)(mae|mse|rmse|mape|error|crossentropy)$")
 

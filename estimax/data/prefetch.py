@@ -9,14 +9,15 @@ import os
 import queue
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
+from estimax.data import workers
 from estimax.data.errors import WorkerError
-from estimax.data.mapping import MapNode, call_map, function_name, noted
+from estimax.data.mapping import MapNode, function_name, noted
 from estimax.data.node import Context, Cursor, Node
 from estimax.data.order import SameElementsNode
+from estimax.data.workers import Failed, Workers
 
 AUTOTUNE = -1
 """As a buffer size or a number of parallel calls: chosen for the machine."""
@@ -24,7 +25,6 @@ AUTOTUNE = -1
 DEFAULT_AHEAD = 2
 TASK_SECONDS = 1e-3  # about what a task of quick calls should take
 MOST_IN_TASK = 64
-CLOSE_SECONDS = 2.0  # how long the end of an iterator waits for its thread
 
 
 class PrefetchNode(SameElementsNode):
@@ -93,7 +93,7 @@ class PrefetchCursor(Cursor):
     def close(self) -> None:
         self._stop.set()
         if self._thread is not None and self._thread is not threading.current_thread():
-            deadline = time.monotonic() + CLOSE_SECONDS
+            deadline = time.monotonic() + workers.CLOSE_SECONDS
             while self._thread.is_alive() and time.monotonic() < deadline:
                 try:  # a producer that waits for room must see the stop
                     self._queue.get_nowait()
@@ -165,7 +165,7 @@ class ParallelMapCursor(Cursor):
     def __init__(self, node: ParallelMapNode, below: Cursor):
         self._node, self._below = node, below
         self._workers = worker_count(node.num_parallel_calls)
-        self._pool: concurrent.futures.Executor | None = None
+        self._pool: Workers | None = None
         self._flying: list[_Task] = []
         self._count = 0
         self._handed: set[int] = set()  # numbers handed out after the start of the oldest task in flight
@@ -174,7 +174,7 @@ class ParallelMapCursor(Cursor):
 
     def _fill(self) -> None:
         if self._pool is None:
-            self._pool = _pool(self._node.workers, self._workers)
+            self._pool = Workers(self._node.workers, self._workers)
         while not self._ended and len(self._flying) < 2 * self._workers:
             before, first = self._below.state(), self._count
             numbers, elements = list[int](), list[Any]()
@@ -186,18 +186,14 @@ class ParallelMapCursor(Cursor):
                     self._ended = True
                     break
                 except Exception as error:  # an earlier step failed: it counts as the result of this element
-                    element = _Failed(error)
+                    element = Failed(error)
                 number, self._count = self._count, self._count + 1
                 if number not in self._handed:
                     numbers.append(number)
                     elements.append(element)
             if not elements:
                 return
-            try:
-                future = self._pool.submit(_run, self._node.fn, elements, self._node.workers == "process")
-            except RuntimeError as error:  # a broken pool refuses further work
-                future = concurrent.futures.Future()
-                future.set_exception(error)
+            future = self._pool.submit(self._node.fn, elements)
             self._flying.append(_Task(first, numbers, before, future))
 
     def next(self) -> Any:
@@ -234,14 +230,7 @@ class ParallelMapCursor(Cursor):
     def _collect(self, task: _Task) -> None:
         try:
             results, seconds = task.future.result()
-        except concurrent.futures.BrokenExecutor as error:
-            broken = WorkerError(
-                f"map({function_name(self._node.fn)}): a worker process ended while it held element {task.numbers[0]}; it may "
-                "have run out of memory, or the function can't be pickled: define it at the top of a module"
-            )
-            broken.__cause__ = error
-            results, seconds = [(False, broken)] * len(task.numbers), TASK_SECONDS
-        except Exception as error:  # for example a result that can't be sent from a process
+        except Exception as error:  # a process that ended, or a result that can't be sent
             results, seconds = [(False, error)] * len(task.numbers), TASK_SECONDS
         task.results = collections.deque(results)
         task.future = concurrent.futures.Future()
@@ -260,54 +249,7 @@ class ParallelMapCursor(Cursor):
 
     def close(self) -> None:
         if self._pool is not None:
-            # Processes are ended, not waited for; threads end after the call that they are in.
-            processes = list((getattr(self._pool, "_processes", None) or {}).values())
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.join(CLOSE_SECONDS)
+            self._pool.close()
             self._pool = None
         self._flying.clear()
         self._below.close()
-
-
-class _Failed:
-    """The error of an earlier step, on its way to the place of its element."""
-
-    def __init__(self, error: Exception):
-        self.error = error
-
-
-def _run(fn: Callable[..., Any], elements: list[Any], is_process: bool) -> tuple[list[tuple[bool, Any]], float]:
-    """What a worker does: the results (or errors) of some elements, and the time that they took."""
-    results: list[tuple[bool, Any]] = []
-    start = time.perf_counter()
-    for element in elements:
-        if isinstance(element, _Failed):
-            results.append((False, element.error))
-            continue
-        try:
-            results.append((True, call_map(fn, element)))
-        except Exception as error:
-            if is_process:  # the traceback does not travel
-                error.add_note(f"In a worker process:\n{traceback.format_exc()}")
-            results.append((False, error))
-    return results, time.perf_counter() - start
-
-
-def _pool(kind: str, size: int) -> concurrent.futures.Executor:
-    if kind == "thread":
-        return concurrent.futures.ThreadPoolExecutor(size, thread_name_prefix="estimax-map")
-    import multiprocessing
-
-    # Not fork: the parent holds the threads of JAX.
-    context = multiprocessing.get_context("spawn")
-    return concurrent.futures.ProcessPoolExecutor(size, mp_context=context, initializer=_ignore_interrupts)
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C is for the parent, which then ends the workers."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -100,9 +100,13 @@ def read(path: str) -> dict[str, np.ndarray]:
                 found[name] = _sliced(key, entry, index, shards) if entry.slices else _tensor(name, entry, shards)
         return found
     except OSError as e:
-        raise CheckpointError(f"TensorFlow checkpoint {prefix!r} cannot be read: {e}. Its .index and .data files must lie together.") from e
+        raise CheckpointError(
+            f"TensorFlow checkpoint {prefix!r} cannot be read: {e}. Its .index and .data files must lie together."
+        ) from e
     except (DataLossError, ValueError, IndexError, struct.error, OverflowError) as e:
-        raise CheckpointError(f"TensorFlow checkpoint {prefix!r} is damaged or not one: {e}. Copy it again, or use another one.") from e
+        raise CheckpointError(
+            f"TensorFlow checkpoint {prefix!r} is damaged or not one: {e}. Copy it again, or use another one."
+        ) from e
 
 
 # ---- the table ----------------------------------------------------------------------------------------------------

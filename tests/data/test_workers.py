@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from estimax.data import AUTOTUNE, Dataset, WorkerError
+from estimax.data import AUTOTUNE, Dataset, WorkerError, workers
 
 
 def square(x: np.int64) -> np.int64:
@@ -110,9 +110,7 @@ def test_prefetch_of_an_endless_dataset_can_be_dropped() -> None:
 
 
 def test_a_stuck_source_does_not_hold_up_the_end(monkeypatch) -> None:  # noqa: ANN001
-    from estimax.data import prefetch
-
-    monkeypatch.setattr(prefetch, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(workers, "CLOSE_SECONDS", 0.1)
     gate = threading.Event()
     iterator = iter(Dataset.range(3).map(lambda x: x if x == 0 else gate.wait(20)).prefetch(1))
     assert int(next(iterator)) == 0

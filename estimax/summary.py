@@ -28,7 +28,9 @@ def scalar(name: str, tensor: Any) -> None:
     """
     tensor = jnp.asarray(tensor, jnp.float32)
     if tensor.size != 1:
-        raise ValueError(f"summary.scalar {name!r}: given shape {tensor.shape}, expected a scalar. Use summary.histogram, or reduce it.")
+        raise ValueError(
+            f"summary.scalar {name!r}: given shape {tensor.shape}, expected a scalar. Use summary.histogram, or reduce it."
+        )
     _collect("scalar", name, tensor.reshape(()))
 
 

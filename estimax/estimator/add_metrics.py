@@ -45,6 +45,8 @@ def add_metrics(estimator: Estimator, metric_fn: Callable) -> Estimator:
         if mode != ModeKeys.EVAL:
             return spec
         given = dict(zip(_ARGUMENTS, (features, labels, spec.predictions, config)))
-        return spec.replace(eval_metric_ops={**(spec.eval_metric_ops or {}), **call_with_known(metric_fn, given, what="metric_fn")})
+        return spec.replace(
+            eval_metric_ops={**(spec.eval_metric_ops or {}), **call_with_known(metric_fn, given, what="metric_fn")}
+        )
 
     return Estimator(model_fn, model_dir=estimator.model_dir, config=estimator.config, warm_start_from=estimator._warm_start)

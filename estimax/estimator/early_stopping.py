@@ -50,7 +50,12 @@ class EarlyStoppingHook(Hook):
     """
 
     def __init__(
-        self, should_stop_fn: Callable[..., bool], run_every_secs: float | None, run_every_steps: int | None, *, takes_step: bool = False
+        self,
+        should_stop_fn: Callable[..., bool],
+        run_every_secs: float | None,
+        run_every_steps: int | None,
+        *,
+        takes_step: bool = False,
     ):
         self.should_stop_fn, self._takes_step = should_stop_fn, takes_step
         self._schedule = Schedule(run_every_steps, run_every_secs, owner="make_early_stopping_hook")
@@ -193,7 +198,9 @@ def _values(folder: str, metric: str, now: int) -> list[tuple[int, float]]:
     """Step and value of the evaluations up to now: a run that was killed and goes on must not see those of its earlier life."""
     found = read_eval_metrics(folder)
     if found and not any(metric in m for m in found.values()):
-        raise ValueError(f"Early stopping: the evaluations have no metric {metric!r}; they have {sorted(next(iter(found.values())))}.")
+        raise ValueError(
+            f"Early stopping: the evaluations have no metric {metric!r}; they have {sorted(next(iter(found.values())))}."
+        )
     return [(step, float(metrics[metric])) for step, metrics in found.items() if metric in metrics and step <= now]
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -16,28 +14,33 @@ import numpy as np
 
 from estimax.core import TrainState
 from estimax.core.errors import CheckpointError, ExportError, InputDataError, NanLossError
+from estimax.estimator.arguments import check_steps, checked_listeners, config_with, rows_of, selected
 from estimax.estimator.deferred_save import DeferredSave
 from estimax.estimator.early_stopping import append_eval_metrics
+from estimax.estimator.evaluation import evaluate_with
 from estimax.estimator.export.saving import export_all
 from estimax.estimator.inputs import INPUT_FN_ARGUMENTS, Peekable, batches_of, call_with_known
-from estimax.estimator.model_dir import Loaded, checkpoint_step, finished_step, latest_checkpoint, load, mark_finished, names_for_checkpoint, writing
+from estimax.estimator.model_dir import (
+    Loaded,
+    checkpoint_step,
+    checkpointer_for,
+    finished_step,
+    latest_checkpoint,
+    load,
+    mark_finished,
+    writing,
+)
 from estimax.estimator.model_fn import ModelFn
 from estimax.estimator.modes import ModeKeys
 from estimax.estimator.run_config import RunConfig
-from estimax.estimator.session import ScaffoldHook, engine_hooks
+from estimax.estimator.session import engine_hooks
+from estimax.estimator.standard_hooks import training_hooks
 from estimax.estimator.variables import places, with_values
 from estimax.estimator.warm_start import WarmStartSettings, as_settings, warm_started
-from estimax.training import Checkpointer, EventWriter, Hook, Program, Run, split_batch
+from estimax.training import EventWriter, Hook, Program, Run, split_batch
 from estimax.training.batches import flatten
 from estimax.training.checkpoints import from_flat
-from estimax.training.hooks import (
-    CheckpointSaverHook,
-    CheckpointSaverListener,
-    LoggingTensorHook,
-    NanTensorHook,
-    StepCounterHook,
-    SummarySaverHook,
-)
+from estimax.training.hooks import CheckpointSaverListener
 
 logger = logging.getLogger("estimax")
 
@@ -79,12 +82,12 @@ class Estimator:
         params: Mapping[str, Any] | None = None,
         warm_start_from: str | os.PathLike | WarmStartSettings | None = None,
     ):
-        self._config = _config_with(config, model_dir)
+        self._config = config_with(config, model_dir)
         self._params = copy.deepcopy(dict(params)) if params is not None else {}
         self._model_fn = ModelFn(model_fn, self._params, self._config)
         self._warm_start = as_settings(warm_start_from)
         self._program = Program(self._model_fn.forward, seed=self._config.seed, row_tables=self._row_tables)
-        self._checkpoints = Checkpointer(self.model_dir, keep=self._config.keep_checkpoint_max)
+        self._checkpoints = checkpointer_for(self._config)
         self._deferred = DeferredSave(self._checkpoints)
         self._state: TrainState | None = None
         self._run: Run | None = None
@@ -204,8 +207,8 @@ class Estimator:
             ValueError: if arguments are out of range, the input is empty, or the checkpoint is of another model.
             NanLossError: if the loss becomes NaN.
         """
-        _check_steps(steps, max_steps)
-        listeners = _checked_listeners(saving_listeners)
+        check_steps(steps, max_steps)
+        listeners = checked_listeners(saving_listeners)
         given = engine_hooks(hooks, what="train: hooks")
         if max_steps is not None and self._global_step() >= max_steps:
             logger.info("Skipping training since max_steps has already saved.")
@@ -280,7 +283,12 @@ class Estimator:
         return state.replace(opt_state=opt_state)
 
     def _train_on(
-        self, batches: Peekable, hooks: list[Hook], listeners: list[CheckpointSaverListener], steps: int | None, max_steps: int | None
+        self,
+        batches: Peekable,
+        hooks: list[Hook],
+        listeners: list[CheckpointSaverListener],
+        steps: int | None,
+        max_steps: int | None,
     ) -> None:
         assert self._state is not None
         first = batches.peek()
@@ -291,9 +299,9 @@ class Estimator:
         self._train_ops = plan.train_ops
         start = int(self._state.step)
         last_step = max_steps if max_steps is not None else None if steps is None else start + steps
-        run = Run(
-            self._program, self._state, self._all_hooks(hooks, listeners, last_step), distribution=self._config.train_distribute
-        )
+        facts, writer = self._model_fn.facts[ModeKeys.TRAIN], self._writer(self.model_dir)
+        every = training_hooks(self, facts, hooks, listeners, last_step=last_step, writer=writer, defer=self._deferred.offer)
+        run = Run(self._program, self._state, every, distribution=self._config.train_distribute)
         run.estimator = self
         self._run = run
         self._deferred.begin()
@@ -319,36 +327,6 @@ class Estimator:
         """Keeps the last whole state after a failure; after a NaN, or half way through a step, the next call reads the last checkpoint."""
         whole = run.state is not None and not any(a.is_deleted() for a in jax.tree.leaves(run.state))
         self._state = run.state if whole and not isinstance(error, NanLossError) else None
-
-    def _all_hooks(self, hooks: list[Hook], listeners: list[CheckpointSaverListener], last_step: int | None) -> list[Hook]:
-        config, facts = self._config, self._model_fn.facts[ModeKeys.TRAIN]
-        found: list[Hook] = [NanTensorHook(), *hooks, *engine_hooks(facts.hooks, what="model_fn: training_hooks")]
-        if facts.scaffold is not None:
-            found.insert(0, ScaffoldHook(facts.scaffold))
-        if not config.is_chief:
-            return found
-        if config.log_step_count_steps:
-            found.append(LoggingTensorHook({"loss": "loss", "step": "global_step"}, every_n_iter=config.log_step_count_steps))
-            found.append(StepCounterHook(config.log_step_count_steps, summary_writer=self._writer(self.model_dir)))
-        if config.save_summary_steps:
-            found.append(
-                SummarySaverHook(
-                    config.save_summary_steps, summary_writer=self._writer(self.model_dir), has_summaries=lambda: facts.has_summaries
-                )
-            )
-        own = [h for h in found if isinstance(h, CheckpointSaverHook)]
-        if own:
-            own[0].listeners.extend(listeners)
-            return found
-        seconds = config.save_checkpoints_secs or (None if config.save_checkpoints_steps else 10**9)
-        saver = CheckpointSaverHook(
-            self.model_dir, seconds, config.save_checkpoints_steps, listeners, checkpointer=self._checkpoints, last_step=last_step,
-            extra=self._checkpoint_extra, defer=self._deferred.offer, on_finished=partial(mark_finished, self.model_dir),
-        )  # fmt: skip
-        return [*found, saver]
-
-    def _checkpoint_extra(self, run: Any) -> dict[str, Any]:
-        return {"variables": names_for_checkpoint(run.state, self._train_ops)}
 
     # -- evaluation and prediction ------------------------------------------------------------------------------------
 
@@ -380,9 +358,18 @@ class Estimator:
         given = engine_hooks(hooks, what="evaluate: hooks")
         batches = self._batches(input_fn, ModeKeys.EVAL)
         try:
-            run = Run(self._program, self._state_for(batches, checkpoint_path), distribution=self._config.eval_distribute or self._config.train_distribute)
+            run = Run(
+                self._program,
+                self._state_for(batches, checkpoint_path),
+                distribution=self._config.eval_distribute or self._config.train_distribute,
+            )
             run.estimator = self
-            results = self._evaluate_on(run, batches, given, steps)
+            first = batches.peek()
+            if first is not None:
+                raw, structure = flatten(*split_batch(first))
+                run.plan = self._program.plan_of(ModeKeys.EVAL, raw, structure, run.state)
+                given += engine_hooks(self._model_fn.facts[ModeKeys.EVAL].hooks, what="model_fn: evaluation_hooks")
+            results = evaluate_with(run, batches, given, steps) if given else run.evaluate(batches, steps=steps)
         finally:
             batches.close()
         results["global_step"] = run.step
@@ -393,45 +380,6 @@ class Estimator:
             append_eval_metrics(self.eval_dir(name), run.step, {k: v for k, v in results.items() if np.ndim(v) == 0})
         shown = ", ".join(f"{k} = {v:.6g}" for k, v in sorted(results.items()) if np.ndim(v) == 0)
         logger.info("Saving dict for global step %d: %s", run.step, shown)
-        return results
-
-    def _evaluate_on(self, run: Run, batches: Peekable, hooks: list[Hook], steps: int | None) -> dict[str, Any]:
-        first = batches.peek()
-        if first is not None:
-            raw, structure = flatten(*split_batch(first))
-            run.plan = self._program.plan_of(ModeKeys.EVAL, raw, structure, run.state)
-            hooks = [*hooks, *engine_hooks(self._model_fn.facts[ModeKeys.EVAL].hooks, what="model_fn: evaluation_hooks")]
-        if not hooks:
-            return run.evaluate(batches, steps=steps)
-
-        def on_batch(number: int, logs: Any) -> None:
-            run.logs = lambda: logs
-            for hook in hooks:
-                hook.after_run(run)
-            if not run.stop_requested:
-                for hook in hooks:
-                    hook.before_run(run)
-
-        def until_stopped() -> Iterator[Any]:
-            for batch in batches:
-                yield batch
-                if run.stop_requested:
-                    return
-
-        try:
-            for hook in hooks:
-                hook.begin(run)
-            for hook in hooks:
-                hook.after_create_session(run)
-            for hook in hooks:
-                hook.before_run(run)
-            results = run.evaluate(until_stopped(), steps=steps, on_batch=on_batch)
-            for hook in hooks:
-                hook.end(run)
-        except BaseException as error:
-            for hook in hooks:
-                hook.failed(run, error)
-            raise
         return results
 
     def predict(
@@ -466,7 +414,11 @@ class Estimator:
             first = batches.peek()
             if first is None:
                 return
-            run = Run(self._program, self._state_for(batches, checkpoint_path), distribution=self._config.eval_distribute or self._config.train_distribute)
+            run = Run(
+                self._program,
+                self._state_for(batches, checkpoint_path),
+                distribution=self._config.eval_distribute or self._config.train_distribute,
+            )
             run.estimator = self
             outputs = run.predict(batches)
             for hook in hooks:
@@ -477,9 +429,9 @@ class Estimator:
             for out in outputs:
                 for hook in hooks:
                     hook.after_run(run)
-                out = _selected(out, keys)
+                out = selected(out, keys)
                 if by_row:
-                    yield from _rows(out)
+                    yield from rows_of(out)
                 else:
                     yield out
                 if run.stop_requested:
@@ -540,7 +492,9 @@ class Estimator:
         Raises:
             ValueError: if no mode is given, or there are no weights.
         """
-        return export_all(self, export_dir_base, dict(input_receiver_fn_map), assets_extra=assets_extra, checkpoint_path=checkpoint_path)
+        return export_all(
+            self, export_dir_base, dict(input_receiver_fn_map), assets_extra=assets_extra, checkpoint_path=checkpoint_path
+        )
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -567,7 +521,9 @@ class Estimator:
     def _latest_loaded(self) -> Loaded:
         latest = self.latest_checkpoint()
         if latest is None:
-            raise ValueError(f"There are no variables yet: nothing was trained, and model_dir {self.model_dir!r} has no checkpoint.")
+            raise ValueError(
+                f"There are no variables yet: nothing was trained, and model_dir {self.model_dir!r} has no checkpoint."
+            )
         if self._loaded is None or self._loaded.path != latest:
             self._loaded = load(latest)
         return self._loaded
@@ -609,60 +565,10 @@ class Estimator:
             return live
         path = checkpoint_path or self.latest_checkpoint()
         if path is None:
-            raise ExportError(f"There are no weights to export: nothing was trained, and model_dir {self.model_dir!r} has no checkpoint.")
+            raise ExportError(
+                f"There are no weights to export: nothing was trained, and model_dir {self.model_dir!r} has no checkpoint."
+            )
         return load(path).weights()
 
     def _writer(self, folder: str) -> EventWriter:
         return self._writers.setdefault(folder, EventWriter(folder))
-
-
-def _config_with(config: RunConfig | None, model_dir: Any) -> RunConfig:
-    if config is not None and not isinstance(config, RunConfig):
-        raise ValueError(f"Estimator: config: given {type(config).__name__}, expected a RunConfig.")
-    config = config or RunConfig()
-    if model_dir is not None and config.model_dir is not None and os.fspath(model_dir) != config.model_dir:
-        raise ValueError(f"Estimator: model_dir {model_dir!r} differs from that of the config, {config.model_dir!r}. Give one of them.")
-    chosen = os.fspath(model_dir) if model_dir is not None else config.model_dir
-    if chosen is None:
-        chosen = tempfile.mkdtemp()
-        logger.warning("Using temporary folder as model directory: %s", chosen)
-    return config if config.model_dir == chosen else config.replace(model_dir=chosen)
-
-
-def _check_steps(steps: int | None, max_steps: int | None) -> None:
-    if steps is not None and max_steps is not None:
-        raise ValueError(f"train: given steps={steps!r} and max_steps={max_steps!r}, expected at most one of them.")
-    for name, value in (("steps", steps), ("max_steps", max_steps)):
-        if value is not None and value <= 0:
-            raise ValueError(f"train: {name}: given {value!r}, expected a positive number or None.")
-
-
-def _checked_listeners(listeners: Any) -> list[CheckpointSaverListener]:
-    for listener in listeners or ():
-        if not isinstance(listener, CheckpointSaverListener):
-            raise TypeError(f"train: saving_listeners: given {type(listener).__name__}, expected CheckpointSaverListener objects.")
-    return list(listeners or ())
-
-
-def _selected(out: Any, keys: Any) -> Any:
-    if keys is None:
-        return out
-    if not isinstance(out, dict):
-        raise ValueError("predict: predict_keys: the model predicts one array, not a dict. Leave predict_keys out.")
-    keys = [keys] if isinstance(keys, str) else list(keys)
-    found = {k: v for k, v in out.items() if k in keys}
-    if not found:
-        raise ValueError(f"predict: predict_keys: given {keys}, expected some of {sorted(map(str, out))}.")
-    return found
-
-
-def _rows(out: Any) -> Iterator[Any]:
-    if not isinstance(out, dict):
-        yield from out
-        return
-    sizes = {k: len(v) if np.ndim(v) else None for k, v in out.items()}
-    if len(set(sizes.values())) > 1 or None in sizes.values():
-        raise ValueError(f"predict: predictions differ in their number of rows: {sizes}. Give arrays [batch, ...], or yield_single_examples=False.")
-    keys = list(out)
-    for row in zip(*out.values()):
-        yield dict(zip(keys, row))

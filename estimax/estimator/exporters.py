@@ -27,7 +27,12 @@ class Exporter:
         raise TypeError(f"{type(self).__name__} defines no name.")
 
     def export(
-        self, estimator: Any, export_path: str, checkpoint_path: str | None, eval_result: Mapping[str, Any], is_the_final_export: bool
+        self,
+        estimator: Any,
+        export_path: str,
+        checkpoint_path: str | None,
+        eval_result: Mapping[str, Any],
+        is_the_final_export: bool,
     ) -> str | None:
         """Exports, or not.
 
@@ -72,7 +77,9 @@ class _SavedModelExporter(Exporter):
 
     def __init__(self, name: str, serving_input_receiver_fn: Callable, assets_extra: Mapping[str, str] | None, as_text: bool):
         if as_text:
-            raise ValueError(f"{type(self).__name__}: as_text: given True, expected False: exports hold StableHLO, which has no text form here.")
+            raise ValueError(
+                f"{type(self).__name__}: as_text: given True, expected False: exports hold StableHLO, which has no text form here."
+            )
         if not name:
             raise ValueError(f"{type(self).__name__}: name: expected a non-empty name.")
         self._name, self._receiver_fn, self._assets_extra = name, serving_input_receiver_fn, assets_extra
@@ -121,7 +128,12 @@ class LatestExporter(_SavedModelExporter):
         self._keep = exports_to_keep
 
     def export(
-        self, estimator: Any, export_path: str, checkpoint_path: str | None, eval_result: Mapping[str, Any], is_the_final_export: bool
+        self,
+        estimator: Any,
+        export_path: str,
+        checkpoint_path: str | None,
+        eval_result: Mapping[str, Any],
+        is_the_final_export: bool,
     ) -> str | None:
         path = self._export(estimator, export_path, checkpoint_path)
         keep_newest(export_path, self._keep)
@@ -146,7 +158,12 @@ class FinalExporter(_SavedModelExporter):
         super().__init__(name, serving_input_receiver_fn, assets_extra, as_text)
 
     def export(
-        self, estimator: Any, export_path: str, checkpoint_path: str | None, eval_result: Mapping[str, Any], is_the_final_export: bool
+        self,
+        estimator: Any,
+        export_path: str,
+        checkpoint_path: str | None,
+        eval_result: Mapping[str, Any],
+        is_the_final_export: bool,
     ) -> str | None:
         if not is_the_final_export:
             return None
@@ -169,7 +186,9 @@ def loss_smaller(best_eval_result: Mapping[str, Any], current_eval_result: Mappi
     """
     for what, result in (("best", best_eval_result), ("current", current_eval_result)):
         if not result or "loss" not in result:
-            raise ValueError(f"BestExporter: the {what} evaluation has no 'loss' among {sorted(result or ())}. Give another compare_fn.")
+            raise ValueError(
+                f"BestExporter: the {what} evaluation has no 'loss' among {sorted(result or ())}. Give another compare_fn."
+            )
     return bool(current_eval_result["loss"] < best_eval_result["loss"])
 
 
@@ -207,7 +226,9 @@ class BestExporter(_SavedModelExporter):
         exports_to_keep: int | None = 5,
     ):
         if serving_input_receiver_fn is None:
-            raise ValueError("BestExporter: serving_input_receiver_fn is missing, expected a function. Use build_raw_serving_input_receiver_fn.")
+            raise ValueError(
+                "BestExporter: serving_input_receiver_fn is missing, expected a function. Use build_raw_serving_input_receiver_fn."
+            )
         super().__init__(name, serving_input_receiver_fn, assets_extra, as_text)
         _check_keep("BestExporter", exports_to_keep)
         if event_file_pattern is not None and not isinstance(event_file_pattern, str):
@@ -216,7 +237,12 @@ class BestExporter(_SavedModelExporter):
         self._compare, self._keep, self.event_file_pattern = compare_fn, exports_to_keep, event_file_pattern
 
     def export(
-        self, estimator: Any, export_path: str, checkpoint_path: str | None, eval_result: Mapping[str, Any], is_the_final_export: bool
+        self,
+        estimator: Any,
+        export_path: str,
+        checkpoint_path: str | None,
+        eval_result: Mapping[str, Any],
+        is_the_final_export: bool,
     ) -> str | None:
         best = read_best(export_path)
         if best is not None and not self._compare(best, eval_result):

@@ -30,13 +30,17 @@ def checked_arguments(fn: Callable, known: tuple[str, ...], *, what: str, requir
         ValueError: if it lacks a required argument, or takes one that is unknown and has no default.
     """
     if not callable(fn):
-        raise ValueError(f"{what}: given {type(fn).__name__}, expected a function. Pass the function itself, or lambda: ... around a value.")
+        raise ValueError(
+            f"{what}: given {type(fn).__name__}, expected a function. Pass the function itself, or lambda: ... around a value."
+        )
     parameters = list(inspect.signature(fn).parameters.values())
     takes_all = any(p.kind == p.VAR_KEYWORD for p in parameters)
     names = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     if unknown := [n for n in needed if n not in known]:
-        raise ValueError(f"{what}: takes {unknown}, expected only some of {list(known)}. Bind other arguments with functools.partial.")
+        raise ValueError(
+            f"{what}: takes {unknown}, expected only some of {list(known)}. Bind other arguments with functools.partial."
+        )
     if lacking := [n for n in required if n not in names and not takes_all]:
         raise ValueError(f"{what}: takes {names}, expected it to take {lacking} too.")
     return tuple(k for k in known if takes_all or k in names)

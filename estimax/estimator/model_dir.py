@@ -20,7 +20,6 @@ from estimax.data import tf_checkpoints
 from estimax.estimator.deferred_save import wait_for_deferred
 from estimax.estimator.variables import GLOBAL_STEP, places
 from estimax.training import Checkpointer, read_checkpoint
-from estimax.training.checkpoints import FOLDER
 
 NAMES = "variables"
 
@@ -83,7 +82,11 @@ def load(path: str | os.PathLike) -> Loaded:
         return load(latest)
     flat, extra = read_checkpoint(path)
     names = extra.get(NAMES) or {}
-    values = {n: flat[key] if isinstance(key, str) else np.asarray(key, np.float32) for n, key in names.items() if not isinstance(key, str) or key in flat}
+    values = {
+        n: flat[key] if isinstance(key, str) else np.asarray(key, np.float32)
+        for n, key in names.items()
+        if not isinstance(key, str) or key in flat
+    }
     values = values or {k.split("|", 1)[1]: v for k, v in flat.items() if k.startswith(("params|", "model_state|"))}
     if GLOBAL_STEP in values:
         values[GLOBAL_STEP] = np.asarray(values[GLOBAL_STEP]).astype(np.int64)
@@ -141,9 +144,12 @@ def writing(model_dir: str) -> Iterator[None]:
         handle.close()
 
 
-def checkpoints_folder(model_dir: str) -> str:
-    """Where the checkpoints of a model_dir are."""
-    return os.path.join(model_dir, FOLDER)
+def checkpointer_for(config: Any) -> Checkpointer:
+    """What writes the checkpoints of a RunConfig."""
+    hours = config.keep_checkpoint_every_n_hours
+    return Checkpointer(
+        config.model_dir, keep=config.keep_checkpoint_max, keep_every_hours=None if hours in (None, 10000) else hours
+    )
 
 
 _FINISHED = "input_finished.json"

@@ -49,7 +49,9 @@ class ModelFn:
         self.fn, self.params, self.config = fn, params, config
         self.takes = checked_arguments(fn, MODEL_FN_ARGUMENTS, what="model_fn", required=("features",))
         if params is not None and params and "params" not in self.takes:
-            raise ValueError(f"Estimator: params: given {sorted(params)}, but the model_fn takes only {list(self.takes)}. Add params to it.")
+            raise ValueError(
+                f"Estimator: params: given {sorted(params)}, but the model_fn takes only {list(self.takes)}. Add params to it."
+            )
         self.facts: dict[str, ModeFacts] = {}
 
     def spec(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
@@ -59,11 +61,15 @@ class ModelFn:
             ValueError: if the function takes no labels but there are some, or returns something else.
         """
         if "labels" not in self.takes and labels is not None and mode != ModeKeys.PREDICT:
-            raise ValueError("model_fn: takes no labels, but input_fn returned some. Add the argument labels, or return features only.")
+            raise ValueError(
+                "model_fn: takes no labels, but input_fn returned some. Add the argument labels, or return features only."
+            )
         given = {"features": features, "labels": labels, "mode": mode, "params": self.params, "config": self.config}
         spec = self.fn(**{k: v for k, v in given.items() if k in self.takes})
         if not isinstance(spec, EstimatorSpec):
-            raise ValueError(f"model_fn: returned {type(spec).__name__}, expected an EstimatorSpec. Does it return in every mode?")
+            raise ValueError(
+                f"model_fn: returned {type(spec).__name__}, expected an EstimatorSpec. Does it return in every mode?"
+            )
         if spec.mode != mode:
             raise ValueError(f"model_fn: returned an EstimatorSpec of mode {spec.mode!r}, expected {mode!r}: pass mode on.")
         return spec

@@ -119,7 +119,8 @@ def _model_fn_of(model: Model, names: Mapping[str, str]) -> Callable:
         assert frame is not None
         first = model.initial_metric_values()
         for v in model.metric_variables:
-            frame.add_variable(v, "metrics", lambda value=first[id(v)]: value)
+            start_value = first[id(v)]
+            frame.add_variable(v, "metrics", lambda value=start_value: value)
 
     def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
         _build(model, features)
@@ -127,7 +128,9 @@ def _model_fn_of(model: Model, names: Mapping[str, str]) -> Callable:
         if mode == ModeKeys.PREDICT:
             return EstimatorSpec(mode, predictions=_named(model, model.predict_step((features,))))
         if model.needs_compiling:
-            specs = jax.eval_shape(lambda: model(features, training=False)) if not model.losses else model(features, training=False)
+            specs = (
+                jax.eval_shape(lambda: model(features, training=False)) if not model.losses else model(features, training=False)
+            )
             with Frame.eager():  # metrics and losses belong to the model and outlive this call
                 model.compile_for(_spec(labels), _spec(specs))
         bind_metrics()
@@ -147,7 +150,9 @@ def _build(model: Model, features: Any) -> None:
         with Frame.eager():
             model.build(shape_of(features))
     except Exception as e:
-        raise ValueError(f"model_to_estimator: the model has no weights yet and cannot be built from the features: {e} Call it on a batch first.") from e
+        raise ValueError(
+            f"model_to_estimator: the model has no weights yet and cannot be built from the features: {e} Call it on a batch first."
+        ) from e
 
 
 def _spec(tree: Any) -> Any:
@@ -162,5 +167,7 @@ def _named(model: Model, y: Any) -> Any:
     outputs = list(y) if isinstance(y, (list, tuple)) else [y]
     names = getattr(model, "output_names", None)
     if not names:
-        names = [model.layers[-1].name] if len(outputs) == 1 and model.layers else [f"output_{i + 1}" for i in range(len(outputs))]
+        names = (
+            [model.layers[-1].name] if len(outputs) == 1 and model.layers else [f"output_{i + 1}" for i in range(len(outputs))]
+        )
     return dict(zip(names, outputs))

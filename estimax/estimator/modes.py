@@ -28,5 +28,7 @@ def check_mode(mode: str) -> str:
         ValueError: if it is none of the three.
     """
     if mode not in MODES:
-        raise ValueError(f"mode: given {mode!r}, expected ModeKeys.TRAIN ('train'), ModeKeys.EVAL ('eval') or ModeKeys.PREDICT ('infer').")
+        raise ValueError(
+            f"mode: given {mode!r}, expected ModeKeys.TRAIN ('train'), ModeKeys.EVAL ('eval') or ModeKeys.PREDICT ('infer')."
+        )
     return mode

@@ -10,7 +10,11 @@ from estimax.feature_columns import make_parse_example_spec
 
 
 def classifier_parse_example_spec(
-    feature_columns: Sequence[Any], label_key: str, label_dtype: Any = "int64", label_default: Any = None, weight_column: Any = None
+    feature_columns: Sequence[Any],
+    label_key: str,
+    label_dtype: Any = "int64",
+    label_default: Any = None,
+    weight_column: Any = None,
 ) -> dict[str, Any]:
     """The spec that parses Examples for a classifier.
 
@@ -65,7 +69,9 @@ def regressor_parse_example_spec(
 def _with_label(feature_columns: Sequence[Any], label_key: str, label: Any, weight_column: Any) -> dict[str, Any]:
     spec = dict(make_parse_example_spec(feature_columns))
     if label_key in spec:
-        raise ValueError(f"label_key: {label_key!r} is a feature of a column already. Leave that column out, or give another label.")
+        raise ValueError(
+            f"label_key: {label_key!r} is a feature of a column already. Leave that column out, or give another label."
+        )
     if label_key is None:
         raise ValueError("label_key: given None, expected the name of the label's feature.")
     spec[label_key] = label

@@ -79,9 +79,13 @@ class RunConfig:
         if experimental_distribute is not None:
             raise ValueError("RunConfig: experimental_distribute: expected None. Use train_distribute and eval_distribute.")
         if session_creation_timeout_secs != 7200:
-            raise ValueError("RunConfig: session_creation_timeout_secs: expected the default, as there is no session to wait for.")
+            raise ValueError(
+                "RunConfig: session_creation_timeout_secs: expected the default, as there is no session to wait for."
+            )
         if not checkpoint_save_graph_def:
-            raise ValueError("RunConfig: checkpoint_save_graph_def: expected True; checkpoints hold no graph either way. Leave it out.")
+            raise ValueError(
+                "RunConfig: checkpoint_save_graph_def: expected True; checkpoints hold no graph either way. Leave it out."
+            )
         if save_checkpoints_steps not in (_DEFAULT, None) and save_checkpoints_secs not in (_DEFAULT, None):
             raise ValueError("RunConfig: given save_checkpoints_steps and save_checkpoints_secs, expected at most one of them.")
         self.save_checkpoints_steps = None if save_checkpoints_steps is _DEFAULT else save_checkpoints_steps
@@ -189,13 +193,24 @@ class RunConfig:
         if unknown := sorted(set(changes) - known):
             raise ValueError(f"RunConfig.replace: given {unknown}, expected some of {sorted(known)}.")
         fields = {name: copy.copy(getattr(self, name)) for name in known}
-        for one, other in (("save_checkpoints_steps", "save_checkpoints_secs"), ("save_checkpoints_secs", "save_checkpoints_steps")):
+        for one, other in (
+            ("save_checkpoints_steps", "save_checkpoints_secs"),
+            ("save_checkpoints_secs", "save_checkpoints_steps"),
+        ):
             if changes.get(one) is not None and other not in changes:
                 fields[other] = None
         return RunConfig(**(fields | changes))
 
     def __repr__(self) -> str:
-        shown = ("model_dir", "tf_random_seed", "save_checkpoints_steps", "save_checkpoints_secs", "keep_checkpoint_max", "task_type", "task_id")
+        shown = (
+            "model_dir",
+            "tf_random_seed",
+            "save_checkpoints_steps",
+            "save_checkpoints_secs",
+            "keep_checkpoint_max",
+            "task_type",
+            "task_id",
+        )
         return f"RunConfig({', '.join(f'{n}={getattr(self, n)!r}' for n in shown)})"
 
 
@@ -203,7 +218,9 @@ def _check_number(name: str, value: Any, *, above_zero: bool) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0 or (above_zero and value == 0):
-        raise ValueError(f"RunConfig: {name}: given {value!r}, expected a number {'above' if above_zero else 'of at least'} 0, or None.")
+        raise ValueError(
+            f"RunConfig: {name}: given {value!r}, expected a number {'above' if above_zero else 'of at least'} 0, or None."
+        )
 
 
 def _cluster_of_environment() -> dict[str, Any]:

@@ -174,7 +174,9 @@ def engine_hooks(hooks: Any, *, what: str) -> list[Hook]:
     found: list[Hook] = []
     for hook in hooks or ():
         if isinstance(hook, type) or not isinstance(hook, Hook):
-            raise TypeError(f"{what}: given {hook!r}, expected hooks: objects of subclasses of ex.estimator.SessionRunHook or training.Hook.")
+            raise TypeError(
+                f"{what}: given {hook!r}, expected hooks: objects of subclasses of ex.estimator.SessionRunHook or training.Hook."
+            )
         found.append(SessionHookAdapter(hook) if isinstance(hook, SessionRunHook) else hook)
     return found
 
@@ -194,10 +196,21 @@ class Scaffold:
     """
 
     def __init__(self, init_fn: Any = None, **refused: Any):
-        known = {"init_op", "init_feed_dict", "ready_op", "ready_for_local_init_op", "local_init_op", "summary_op", "saver", "copy_from_scaffold"}
+        known = {
+            "init_op",
+            "init_feed_dict",
+            "ready_op",
+            "ready_for_local_init_op",
+            "local_init_op",
+            "summary_op",
+            "saver",
+            "copy_from_scaffold",
+        }
         for name, value in refused.items():
             if name not in known or value is not None:
-                raise ValueError(f"Scaffold: {name}: given {value!r}, expected only init_fn: there is no graph whose parts could be replaced.")
+                raise ValueError(
+                    f"Scaffold: {name}: given {value!r}, expected only init_fn: there is no graph whose parts could be replaced."
+                )
         if init_fn is not None and not callable(init_fn):
             raise ValueError(f"Scaffold: init_fn: given {type(init_fn).__name__}, expected a function (scaffold, session).")
         self.init_fn = init_fn

@@ -86,7 +86,9 @@ class EstimatorSpec:
         exports = dict(self.export_outputs)
         for name, output in exports.items():
             if not isinstance(output, ExportOutput):
-                raise TypeError(f"EstimatorSpec: export_outputs[{name!r}]: given {type(output).__name__}, expected an ExportOutput.")
+                raise TypeError(
+                    f"EstimatorSpec: export_outputs[{name!r}]: given {type(output).__name__}, expected an ExportOutput."
+                )
         if not exports:
             raise ValueError("EstimatorSpec: export_outputs: given an empty dict, expected at least one signature, or None.")
         if len(exports) == 1 and DEFAULT_SIGNATURE not in exports:
@@ -113,7 +115,9 @@ def _scalar_loss(loss: Any) -> Any:
         return None
     loss = jnp.asarray(loss)
     if loss.size != 1:
-        raise ValueError(f"EstimatorSpec: loss: given an array of shape {loss.shape}, expected a scalar. Reduce it with jnp.mean.")
+        raise ValueError(
+            f"EstimatorSpec: loss: given an array of shape {loss.shape}, expected a scalar. Reduce it with jnp.mean."
+        )
     return loss.reshape(())
 
 

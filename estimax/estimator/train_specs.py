@@ -38,7 +38,9 @@ class TrainSpec:
 
     def __post_init__(self) -> None:
         if not callable(self.input_fn):
-            raise TypeError(f"TrainSpec: input_fn: given {type(self.input_fn).__name__}, expected a function. Write lambda: ... around it.")
+            raise TypeError(
+                f"TrainSpec: input_fn: given {type(self.input_fn).__name__}, expected a function. Write lambda: ... around it."
+            )
         if self.max_steps is not None and self.max_steps <= 0:
             raise ValueError(f"TrainSpec: max_steps: given {self.max_steps!r}, expected a positive number or None.")
         engine_hooks(self.hooks, what="TrainSpec: hooks")
@@ -78,7 +80,9 @@ class EvalSpec:
 
     def __post_init__(self) -> None:
         if not callable(self.input_fn):
-            raise TypeError(f"EvalSpec: input_fn: given {type(self.input_fn).__name__}, expected a function. Write lambda: ... around it.")
+            raise TypeError(
+                f"EvalSpec: input_fn: given {type(self.input_fn).__name__}, expected a function. Write lambda: ... around it."
+            )
         if self.steps is not None and self.steps <= 0:
             raise ValueError(f"EvalSpec: steps: given {self.steps!r}, expected a positive number or None.")
         if self.name is not None and not isinstance(self.name, str):
@@ -91,7 +95,9 @@ class EvalSpec:
         exporters = (given,) if isinstance(given, Exporter) else tuple(given)
         for exporter in exporters:
             if not isinstance(exporter, Exporter):
-                raise TypeError(f"EvalSpec: exporters: given {type(exporter).__name__}, expected LatestExporter, BestExporter or the like.")
+                raise TypeError(
+                    f"EvalSpec: exporters: given {type(exporter).__name__}, expected LatestExporter, BestExporter or the like."
+                )
         if len({e.name for e in exporters}) < len(exporters):
             raise ValueError(f"EvalSpec: exporters: given the names {[e.name for e in exporters]}, expected different names.")
         object.__setattr__(self, "exporters", exporters)

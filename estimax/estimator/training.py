@@ -21,9 +21,7 @@ FINISHED = "training_finished.json"
 _LOOK_SECONDS = 1.0
 
 
-def train_and_evaluate(
-    estimator: Estimator, train_spec: TrainSpec, eval_spec: EvalSpec | Sequence[EvalSpec]
-) -> tuple[Any, Any]:
+def train_and_evaluate(estimator: Estimator, train_spec: TrainSpec, eval_spec: EvalSpec | Sequence[EvalSpec]) -> tuple[Any, Any]:
     """Trains, evaluates when a checkpoint is written (not more often than asked for) and at the last step, and exports.
 
     The role in `TF_CONFIG` decides what this process does: `evaluator` follows the checkpoints in `model_dir` until training has ended;
@@ -53,7 +51,9 @@ def train_and_evaluate(
     Reference: tf.estimator.train_and_evaluate.
     """
     if not isinstance(estimator, Estimator):
-        raise TypeError(f"train_and_evaluate: estimator: given {type(estimator).__name__}, expected an Estimator. Use model_to_estimator for models.")
+        raise TypeError(
+            f"train_and_evaluate: estimator: given {type(estimator).__name__}, expected an Estimator. Use model_to_estimator for models."
+        )
     if not isinstance(train_spec, TrainSpec):
         raise TypeError(f"train_and_evaluate: train_spec: given {type(train_spec).__name__}, expected a TrainSpec.")
     specs = [eval_spec] if isinstance(eval_spec, EvalSpec) else list(eval_spec)
@@ -61,7 +61,9 @@ def train_and_evaluate(
         raise TypeError(f"train_and_evaluate: eval_spec: given {eval_spec!r}, expected an EvalSpec or a list of them.")
     names = [s.name for s in specs]
     if len(set(names)) < len(names):
-        raise ValueError(f"train_and_evaluate: eval_spec: given specs with the names {names}, expected different names: EvalSpec(name='valid').")
+        raise ValueError(
+            f"train_and_evaluate: eval_spec: given specs with the names {names}, expected different names: EvalSpec(name='valid')."
+        )
     config = estimator.config
     single = isinstance(eval_spec, EvalSpec)
     if config.task_type == "evaluator":
@@ -69,7 +71,9 @@ def train_and_evaluate(
     if config.is_chief and "evaluator" not in config.cluster_spec:
         return _train_with_evaluations(estimator, train_spec, specs, single)
     _remove(estimator, FINISHED)
-    estimator.train(train_spec.input_fn, train_spec.hooks, max_steps=train_spec.max_steps, saving_listeners=train_spec.saving_listeners)
+    estimator.train(
+        train_spec.input_fn, train_spec.hooks, max_steps=train_spec.max_steps, saving_listeners=train_spec.saving_listeners
+    )
     if config.is_chief:
         _write_finished(estimator)
     return None, None
@@ -107,7 +111,11 @@ class Evaluator:
                 folder = os.path.join(self.estimator.model_dir, "export", exporter.name)
                 os.makedirs(folder, exist_ok=True)
                 path = exporter.export(
-                    estimator=self.estimator, export_path=folder, checkpoint_path=read, eval_result=metrics, is_the_final_export=is_final
+                    estimator=self.estimator,
+                    export_path=folder,
+                    checkpoint_path=read,
+                    eval_result=metrics,
+                    is_the_final_export=is_final,
                 )
                 if path is not None:
                     self.exports[spec.name].append(path)

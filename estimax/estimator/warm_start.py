@@ -14,9 +14,9 @@ import numpy as np
 
 from estimax.core import TrainState
 from estimax.core.errors import CheckpointError
+from estimax.core.vocabulary import read_vocabulary_file
 from estimax.estimator.model_dir import Loaded, load
 from estimax.estimator.variables import places, with_values
-from estimax.core.vocabulary import read_vocabulary_file
 
 logger = logging.getLogger("estimax")
 
@@ -52,7 +52,9 @@ class VocabInfo:
         if self.axis not in (0, 1):
             raise ValueError(f"VocabInfo: axis: given {self.axis!r}, expected 0 or 1.")
         if self.new_vocab_size < 1 or self.num_oov_buckets < 0 or (self.old_vocab_size < 1 and self.old_vocab_size != -1):
-            raise ValueError("VocabInfo: expected new_vocab_size of at least 1, num_oov_buckets of at least 0, old_vocab_size of at least 1 or -1.")
+            raise ValueError(
+                "VocabInfo: expected new_vocab_size of at least 1, num_oov_buckets of at least 0, old_vocab_size of at least 1 or -1."
+            )
 
     def remapped(self, name: str, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         """The old variable's rows in the order of the new vocabulary.
@@ -111,7 +113,9 @@ class WarmStartSettings:
 
     def __post_init__(self) -> None:
         if not self.ckpt_to_initialize_from:
-            raise ValueError("WarmStartSettings: ckpt_to_initialize_from: expected the path of a checkpoint, model_dir or export.")
+            raise ValueError(
+                "WarmStartSettings: ckpt_to_initialize_from: expected the path of a checkpoint, model_dir or export."
+            )
 
     def wants(self, name: str, *, is_weight: bool) -> bool:
         """Whether a variable is to be taken over."""
@@ -206,7 +210,8 @@ def warm_started(state: TrainState, train_ops: Sequence[Any], settings: WarmStar
     state = with_values(state, train_ops, values)
     if "global_step" in values and isinstance(state.opt_state, dict):
         opt_state = {
-            i: s | {"iteration": jnp.array(state.step)} if isinstance(s, dict) and "iteration" in s and i == "0" else s for i, s in state.opt_state.items()
+            i: s | {"iteration": jnp.array(state.step)} if isinstance(s, dict) and "iteration" in s and i == "0" else s
+            for i, s in state.opt_state.items()
         }
         state = state.replace(opt_state=opt_state)
     return state

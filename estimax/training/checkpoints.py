@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import datetime
 import os
 import shutil
 import threading
@@ -88,6 +89,7 @@ class Checkpointer:
         directory: the model_dir.
         keep: how many of the newest to keep; None or 0 for all.
         asynchronous: whether to write in a thread.
+        keep_every_hours: a checkpoint this often is kept for ever; None for none.
 
     Raises:
         CheckpointError: when the directory cannot be made or written, at the first save.
@@ -103,9 +105,16 @@ class Checkpointer:
         >>> checkpoints.close()
     """
 
-    def __init__(self, directory: str | os.PathLike, *, keep: int | None = 5, asynchronous: bool = True):
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        *,
+        keep: int | None = 5,
+        asynchronous: bool = True,
+        keep_every_hours: float | None = None,
+    ):
         self.directory = Path(directory).absolute()
-        self.keep, self.asynchronous = keep or None, asynchronous
+        self.keep, self.asynchronous, self.keep_every_hours = keep or None, asynchronous, keep_every_hours
         self._manager: Any = None
 
     @property
@@ -126,7 +135,10 @@ class Checkpointer:
                 raise CheckpointError(
                     f"model_dir {str(self.directory)!r}: cannot be written ({e}). Choose a folder that you may write to."
                 ) from e
-            options = ocp.CheckpointManagerOptions(max_to_keep=self.keep, enable_async_checkpointing=self.asynchronous)
+            often = None if self.keep_every_hours is None else datetime.timedelta(hours=self.keep_every_hours)
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=self.keep, keep_time_interval=often, enable_async_checkpointing=self.asynchronous
+            )
             self._manager = ocp.CheckpointManager(self.folder, options=options)
             _wait_at_exit(self)
         return self._manager

@@ -42,7 +42,9 @@ class Schedule:
 
     def __init__(self, every_steps: int | None = None, every_secs: float | None = None, *, owner: str = "Schedule"):
         if (every_steps is None) == (every_secs is None):
-            raise ValueError(f"{owner}: given every_steps={every_steps!r} and every_secs={every_secs!r}, expected exactly one of them.")
+            raise ValueError(
+                f"{owner}: given every_steps={every_steps!r} and every_secs={every_secs!r}, expected exactly one of them."
+            )
         given = every_steps if every_steps is not None else every_secs
         if given is None or given <= 0:
             raise ValueError(f"{owner}: given an interval of {given!r}, expected a number above 0.")
@@ -142,7 +144,9 @@ class StopAtStepHook(Hook):
 
     def __init__(self, num_steps: int | None = None, last_step: int | None = None):
         if (num_steps is None) == (last_step is None):
-            raise ValueError(f"StopAtStepHook: given num_steps={num_steps!r} and last_step={last_step!r}, expected exactly one of them.")
+            raise ValueError(
+                f"StopAtStepHook: given num_steps={num_steps!r} and last_step={last_step!r}, expected exactly one of them."
+            )
         self.num_steps, self.last_step = num_steps, last_step
         self._until = last_step
 
@@ -229,7 +233,11 @@ class LoggingTensorHook(Hook):
         at_end: bool = False,
         formatter: Callable[[dict[str, Any]], str] | None = None,
     ):
-        pairs = tensors.items() if isinstance(tensors, Mapping) else [(t if isinstance(t, str) else f"value_{i}", t) for i, t in enumerate(tensors)]
+        pairs = (
+            tensors.items()
+            if isinstance(tensors, Mapping)
+            else [(t if isinstance(t, str) else f"value_{i}", t) for i, t in enumerate(tensors)]
+        )
         self.names = {tag: value_name(value) for tag, value in pairs}
         only_at_end = at_end and every_n_iter is None and every_n_secs is None
         self._schedule = None if only_at_end else Schedule(every_n_iter, every_n_secs, owner="LoggingTensorHook")
@@ -270,7 +278,11 @@ class LoggingTensorHook(Hook):
 
 def _shown(value: Any) -> str:
     value = np.asarray(value)
-    return f"{value.item():.6g}" if value.ndim == 0 and value.dtype.kind == "f" else np.array2string(value, precision=6, threshold=20)
+    return (
+        f"{value.item():.6g}"
+        if value.ndim == 0 and value.dtype.kind == "f"
+        else np.array2string(value, precision=6, threshold=20)
+    )
 
 
 class StepCounterHook(Hook):

@@ -159,7 +159,12 @@ def test_input_fns_take_what_they_name():
         (lambda e: e.train(lambda: [], steps=1), "empty"),
         (lambda e: e.evaluate(lambda: []), "empty"),
         (lambda e: e.train(lambda: None, steps=1), "returned None"),
-        (lambda e: e.train(lambda: ({"x": np.ones((2, 1))}, np.ones(2)),), "without end"),
+        (
+            lambda e: e.train(
+                lambda: ({"x": np.ones((2, 1))}, np.ones(2)),
+            ),
+            "without end",
+        ),
         (lambda e: e.train(line_fn(), hooks=[object()], steps=1), "expected hooks"),
         (lambda e: e.train(line_fn(), saving_listeners=[object()], steps=1), "CheckpointSaverListener"),
         (lambda e: e.train(lambda: ({"y": np.ones((2, 1))}, np.ones(2)), steps=1), "Feature 'x' is missing"),
@@ -300,4 +305,6 @@ def test_training_that_ended_by_itself_starts_its_input_anew(tmp_path):
     config = E.RunConfig(model_dir=str(tmp_path), save_checkpoints_steps=2)
     E.Estimator(regression_fn, config=config, params={}).train(line_fn(repeat=False), hooks=[Stop()])
     again = E.Estimator(regression_fn, config=config, params={}).train(line_fn(repeat=False))
-    assert int(again.get_variable_value("global_step")) == 4, "the checkpoint of step 2 was of the input's end, but training had ended"
+    assert int(again.get_variable_value("global_step")) == 4, (
+        "the checkpoint of step 2 was of the input's end, but training had ended"
+    )

@@ -16,7 +16,9 @@ Y = X.sum(1, keepdims=True)
 
 
 def _model() -> Any:
-    model = ex.Sequential([ex.layers.Input((3,)), ex.layers.Dense(4), ex.layers.BatchNormalization(), ex.layers.Dense(1, name="out")])
+    model = ex.Sequential(
+        [ex.layers.Input((3,)), ex.layers.Dense(4), ex.layers.BatchNormalization(), ex.layers.Dense(1, name="out")]
+    )
     model.compile(optimizer="adam", loss="mse", metrics=["mae"])
     return model
 
@@ -26,7 +28,9 @@ def test_a_model_and_its_estimator_and_back(tmp_path):
     before = model.predict(X, verbose=0)
     estimator = E.model_to_estimator(model, model_dir=str(tmp_path), metric_names_map={"mae": "error"})
     data = lambda: ex.data.Dataset.from_tensor_slices((X, Y)).batch(8)  # noqa: E731
-    np.testing.assert_allclose([r["out"] for r in estimator.predict(lambda: ex.data.Dataset.from_tensor_slices(X).batch(8))], before, atol=1e-6)
+    np.testing.assert_allclose(
+        [r["out"] for r in estimator.predict(lambda: ex.data.Dataset.from_tensor_slices(X).batch(8))], before, atol=1e-6
+    )
     estimator.train(lambda: data().repeat(), steps=10)
     np.testing.assert_array_equal(model.predict(X, verbose=0), before)
     result = estimator.evaluate(data)
@@ -60,7 +64,9 @@ def test_added_metrics(tmp_path):
         E.add_metrics(base, lambda nonsense: {})
 
 
-@pytest.mark.parametrize("options", [{}, {"initial_clusters": "kmeans_plus_plus"}, {"distance_metric": "cosine"}, {"use_mini_batch": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"initial_clusters": "kmeans_plus_plus"}, {"distance_metric": "cosine"}, {"use_mini_batch": False}]
+)
 def test_kmeans_finds_clusters(options):
     rng = np.random.default_rng(0)
     centers = np.array([[4.0, 0.0], [0.0, 4.0], [-4.0, -4.0]])
@@ -72,7 +78,9 @@ def test_kmeans_finds_clusters(options):
         kmeans.train(lambda: ex.data.Dataset.from_tensor_slices(points).repeat().batch(60), steps=15)
         score = kmeans.score(lambda: ex.data.Dataset.from_tensor_slices(points).batch(25))
         best = min(best, (score, seed, kmeans)) if best else (score, seed, kmeans)
-    found = np.array([int(i) for i in best[2].predict_cluster_index(lambda: ex.data.Dataset.from_tensor_slices(points).batch(25))])
+    found = np.array(
+        [int(i) for i in best[2].predict_cluster_index(lambda: ex.data.Dataset.from_tensor_slices(points).batch(25))]
+    )
     assert all(len(set(found[truth == c])) == 1 for c in range(3)) and len(set(found)) == 3
     assert len(next(best[2].transform(lambda: points))) == 3 and best[2].cluster_centers().shape == (3, 2)
 
@@ -96,14 +104,20 @@ def test_support_vector_machines():
     data = lambda: ({"p": ring}, inside)  # noqa: E731
     column = fc.numeric_column("p", shape=(2,))
     kernel = E.experimental.LinearSVM([column], fourier_features=100, optimizer="Adam").train(data, steps=60)
-    assert kernel.evaluate(data)["accuracy"] > 0.95 > E.experimental.LinearSVM([column]).train(data, steps=60).evaluate(data)["accuracy"]
+    assert (
+        kernel.evaluate(data)["accuracy"]
+        > 0.95
+        > E.experimental.LinearSVM([column]).train(data, steps=60).evaluate(data)["accuracy"]
+    )
 
 
 def test_a_users_own_head():
     class MedianHead(E.Head):
         name, logits_dimension, loss_reduction = "median", 1, "sum_over_batch_size"
 
-        def loss(self, labels: Any, logits: Any, features: Any = None, mode: Any = None, regularization_losses: Any = None) -> Any:
+        def loss(
+            self, labels: Any, logits: Any, features: Any = None, mode: Any = None, regularization_losses: Any = None
+        ) -> Any:
             return jnp.mean(jnp.abs(logits - labels))
 
         def predictions(self, logits: Any, keys: Any = None) -> dict[str, Any]:
@@ -112,7 +126,9 @@ def test_a_users_own_head():
         def metrics(self, regularization_losses: Any = None) -> dict[str, Any]:
             return {"error": ex.metrics.MeanAbsoluteError()}
 
-        def update_metrics(self, eval_metrics: Any, features: Any, logits: Any, labels: Any, mode: Any = None, regularization_losses: Any = None) -> Any:
+        def update_metrics(
+            self, eval_metrics: Any, features: Any, logits: Any, labels: Any, mode: Any = None, regularization_losses: Any = None
+        ) -> Any:
             eval_metrics["error"].update_state(labels, logits)
             return eval_metrics
 

@@ -22,13 +22,19 @@ def test_defaults_and_copies():
 
 def test_the_cluster_of_the_environment(monkeypatch):
     cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "evaluator": ["d:1"]}
-    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 1}, "model_dir": "there"}))
+    monkeypatch.setenv(
+        "TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 1}, "model_dir": "there"})
+    )
     config = E.RunConfig()
     assert (config.task_type, config.task_id, config.is_chief, config.global_id_in_cluster) == ("worker", 1, False, 2)
     assert config.num_worker_replicas == 3 and config.model_dir == "there"
     with pytest.raises(ValueError, match="TF_CONFIG names"):
         E.RunConfig("elsewhere")
-    for broken, message in (("{", "JSON"), ('{"task": {"type": "boss"}}', "boss"), ('{"task": {"type": "ps"}}', "parameter servers")):
+    for broken, message in (
+        ("{", "JSON"),
+        ('{"task": {"type": "boss"}}', "boss"),
+        ('{"task": {"type": "ps"}}', "parameter servers"),
+    ):
         monkeypatch.setenv("TF_CONFIG", broken)
         with pytest.raises(ValueError, match=message):
             E.RunConfig()

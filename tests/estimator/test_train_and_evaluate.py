@@ -87,7 +87,10 @@ def test_best_exporter_remembers_across_restarts(tmp_path):
         (lambda: E.EvalSpec(eval_fn(), exporters=[1]), "LatestExporter"),
         (lambda: E.EvalSpec(eval_fn(), throttle_secs=-1), "throttle_secs"),
         (lambda: E.train_and_evaluate(1, E.TrainSpec(train_fn()), E.EvalSpec(eval_fn())), "expected an Estimator"),
-        (lambda: E.train_and_evaluate(linear(), E.TrainSpec(train_fn()), [E.EvalSpec(eval_fn()), E.EvalSpec(eval_fn())]), "names"),
+        (
+            lambda: E.train_and_evaluate(linear(), E.TrainSpec(train_fn()), [E.EvalSpec(eval_fn()), E.EvalSpec(eval_fn())]),
+            "names",
+        ),
         (lambda: X.build_raw_serving_input_receiver_fn({}, 3), "default_batch_size"),
         (lambda: X.ServingInputReceiver({"a": "text"}, {}), "TensorSpec"),
     ],
@@ -159,7 +162,8 @@ def test_parsing_exports_have_all_signatures(tmp_path):
         "serving_default": "classify", "classification": "classify", "regression": "regress", "predict": "predict",
     }  # fmt: skip
     examples = [
-        ex.data.Example({"x": [float(x)], "word": [str(w)]}).SerializeToString() for x, w in zip(features["x"][:, 0], features["word"])
+        ex.data.Example({"x": [float(x)], "word": [str(w)]}).SerializeToString()
+        for x, w in zip(features["x"][:, 0], features["word"])
     ]
     served = predictor({"examples": np.array(examples, object)}, "classification")
     own = [p["probabilities"] for p in estimator.predict(lambda: features)]

@@ -40,7 +40,9 @@ def test_slots_and_step_on_request(source):
 
 def test_some_variables_under_other_names(source):
     settings = E.WarmStartSettings(
-        source.model_dir, vars_to_warm_start=".*x.*", var_name_to_prev_var_name={"linear/linear_model/x2/weights": "linear/linear_model/x/weights"}
+        source.model_dir,
+        vars_to_warm_start=".*x.*",
+        var_name_to_prev_var_name={"linear/linear_model/x2/weights": "linear/linear_model/x/weights"},
     )
     features, labels = rows()
     data = {"x2": features["x"]}, labels

@@ -69,7 +69,11 @@ def test_canned(file: str, case: dict, tmp_path: Any) -> None:
 
 def _build(case: dict, tmp_path: Any) -> Any:
     config = ex.estimator.RunConfig(
-        model_dir=str(tmp_path), save_checkpoints_secs=None, save_checkpoints_steps=None, log_step_count_steps=None, save_summary_steps=None
+        model_dir=str(tmp_path),
+        save_checkpoints_secs=None,
+        save_checkpoints_steps=None,
+        log_step_count_steps=None,
+        save_summary_steps=None,
     )
     return build(case["estimator"], config=config)
 
@@ -80,7 +84,9 @@ def _train(case: dict, estimator: Any) -> list[float]:
     for again, how in enumerate(case[k] for k in ("train", "train_again") if k in case):
         recorder = Recorder(None if again else initial)
         size = how["batch_size"]
-        estimator.train(lambda: batches(case["features"], case["labels"], size, repeat=True), hooks=[recorder], steps=how["steps"])
+        estimator.train(
+            lambda size=size: batches(case["features"], case["labels"], size, repeat=True), hooks=[recorder], steps=how["steps"]
+        )
         losses += recorder.losses
         if not again and "step0_variables" in case["expected"]:
             _compare(recorder.step0, case["expected"]["step0_variables"], "step 0", {"rtol": 1e-6, "atol": 1e-6})

@@ -25,14 +25,20 @@ def _path(tree: dict) -> str:
 
 def _config(model_dir: Any) -> Any:
     return ex.estimator.RunConfig(
-        model_dir=str(model_dir), save_checkpoints_secs=None, save_checkpoints_steps=None, log_step_count_steps=None, save_summary_steps=None
+        model_dir=str(model_dir),
+        save_checkpoints_secs=None,
+        save_checkpoints_steps=None,
+        log_step_count_steps=None,
+        save_summary_steps=None,
     )
 
 
 def _compare(got: dict[str, Any], want: dict[str, Any], what: str, tolerance: dict) -> None:
     for name, value in want.items():
         if "as_float32" in value:
-            golden.assert_tf(np.asarray(got[name]).astype(np.float32), golden.value(value["as_float32"]), what=f"{what} {name}", **tolerance)
+            golden.assert_tf(
+                np.asarray(got[name]).astype(np.float32), golden.value(value["as_float32"]), what=f"{what} {name}", **tolerance
+            )
         else:
             golden.assert_tf(got[name], golden.value(value), what=f"{what} {name}", **tolerance)
 
@@ -102,7 +108,9 @@ def _saved_model(case: dict, tmp_path: Path, tolerance: dict) -> None:
             assert predictor.signatures[name]["inputs"][key]["dtype"] == described["dtype"]
         given = request if isinstance(request, dict) else {"examples": request}
         _compare(predictor(given, name), want["outputs"], name, tolerance)
-        method = {"predict": "predict", "classify": "classify", "regress": "regress"}[expected["method_names"][name].rsplit("/", 1)[1]]
+        method = {"predict": "predict", "classify": "classify", "regress": "regress"}[
+            expected["method_names"][name].rsplit("/", 1)[1]
+        ]
         assert predictor.signatures[name]["method"] == method
 
 

@@ -18,8 +18,12 @@ def _specs(what: str, values: Any) -> dict[str, Any]:
     for name, value in values.items():
         if not isinstance(name, str):
             raise ValueError(f"{what}: given the key {name!r}, expected names.")
-        if isinstance(value, (str, bytes)) or not (hasattr(value, "shape") or hasattr(value, "dtype") or isinstance(value, (list, HostValue))):
-            raise ValueError(f"{what}[{name!r}]: given {type(value).__name__}, expected a TensorSpec or a sample array [batch, ...].")
+        if isinstance(value, (str, bytes)) or not (
+            hasattr(value, "shape") or hasattr(value, "dtype") or isinstance(value, (list, HostValue))
+        ):
+            raise ValueError(
+                f"{what}[{name!r}]: given {type(value).__name__}, expected a TensorSpec or a sample array [batch, ...]."
+            )
     if not values:
         raise ValueError(f"{what}: given nothing, expected at least one feature.")
     return dict(values)
@@ -118,7 +122,9 @@ def build_parsing_serving_input_receiver_fn(feature_spec: Mapping[str, Any], def
 
 def _check_batch_size(size: int | None) -> None:
     if size is not None:
-        raise ValueError(f"default_batch_size: given {size!r}, expected None: exported models take any number of rows. Leave it out.")
+        raise ValueError(
+            f"default_batch_size: given {size!r}, expected None: exported models take any number of rows. Leave it out."
+        )
 
 
 class _Parsed:

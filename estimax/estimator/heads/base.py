@@ -123,17 +123,23 @@ class Head:
         if mode == ModeKeys.PREDICT:
             return EstimatorSpec(mode, predictions=predictions, export_outputs=self.export_outputs(predictions))
         if labels is None:
-            raise ValueError(f"create_estimator_spec: labels: given None, expected labels in mode {mode!r}. Return (features, labels) from input_fn.")
+            raise ValueError(
+                f"create_estimator_spec: labels: given None, expected labels in mode {mode!r}. Return (features, labels) from input_fn."
+            )
         if regularization_losses is None:
             regularization_losses = recorded_regularization_losses()
         loss = self.loss(labels, logits, features=features, mode=mode, regularization_losses=regularization_losses)
         if mode == ModeKeys.EVAL:
             metrics = self.metrics(regularization_losses=regularization_losses)
-            metrics = self.update_metrics(metrics, features, logits, labels, mode=mode, regularization_losses=regularization_losses)
+            metrics = self.update_metrics(
+                metrics, features, logits, labels, mode=mode, regularization_losses=regularization_losses
+            )
             return EstimatorSpec(mode, predictions=predictions, loss=loss, eval_metric_ops=metrics)
         if (optimizer is None) == (train_op_fn is None):
             given = "neither" if optimizer is None else "both"
-            raise ValueError(f"create_estimator_spec: given {given} of optimizer and train_op_fn, expected one of them in mode TRAIN.")
+            raise ValueError(
+                f"create_estimator_spec: given {given} of optimizer and train_op_fn, expected one of them in mode TRAIN."
+            )
         if train_op_fn is not None:
             train_op = train_op_fn(loss)
         else:
@@ -169,7 +175,9 @@ class SingleHead(Head):
         if loss_reduction not in (SUM, SUM_OVER_BATCH_SIZE):
             raise ValueError(f"{owner}: loss_reduction: given {loss_reduction!r}, expected 'sum_over_batch_size' or 'sum'.")
         if weight_column is not None and not isinstance(weight_column, str) and not hasattr(weight_column, "normalizer_fn"):
-            raise TypeError(f"{owner}: weight_column: given {type(weight_column).__name__}, expected a feature's name or a numeric_column.")
+            raise TypeError(
+                f"{owner}: weight_column: given {type(weight_column).__name__}, expected a feature's name or a numeric_column."
+            )
         if name is not None and not isinstance(name, str):
             raise ValueError(f"{owner}: name: given {name!r}, expected a string or None.")
         self._name, self._weight_column, self._loss_reduction = name, weight_column, loss_reduction
@@ -310,7 +318,9 @@ class SingleHead(Head):
     def update_mean(self, metrics: Mapping[str, Any], key: str, values: jax.Array, weights: Any) -> None:
         """Adds values to a mean; padding rows count nothing."""
         weights = real_rows(values, weights)
-        metrics[self.key(key)].update_state(values, sample_weight=None if weights is None else jnp.broadcast_to(weights, values.shape))
+        metrics[self.key(key)].update_state(
+            values, sample_weight=None if weights is None else jnp.broadcast_to(weights, values.shape)
+        )
 
     def update_base_metrics(self, metrics: Mapping[str, Any], unweighted: jax.Array, weights: Any, regularization: Any) -> None:
         """Adds the losses of a batch."""
@@ -371,9 +381,13 @@ def checked_loss_fn(owner: str, loss_fn: Callable) -> Callable:
     known = ("labels", "logits", "features", "loss_reduction")
     for needed in known[:2]:
         if needed not in names and not takes_all:
-            raise ValueError(f"{owner}: loss_fn: given a function of {names}, expected it to take {needed!r}, as in def loss_fn(labels, logits).")
+            raise ValueError(
+                f"{owner}: loss_fn: given a function of {names}, expected it to take {needed!r}, as in def loss_fn(labels, logits)."
+            )
     if unknown := [n for n in names if n not in known]:
-        raise ValueError(f"{owner}: loss_fn: given a function that takes {unknown}, expected only {list(known)}. Bind them with functools.partial.")
+        raise ValueError(
+            f"{owner}: loss_fn: given a function that takes {unknown}, expected only {list(known)}. Bind them with functools.partial."
+        )
 
     def call(**given: Any) -> jax.Array:
         return jnp.asarray(loss_fn(**{k: v for k, v in given.items() if takes_all or k in names}))
@@ -403,7 +417,9 @@ def checked_vocabulary(owner: str, vocabulary: Any, n_classes: int) -> tuple | N
     if vocabulary is None:
         return None
     if not isinstance(vocabulary, (list, tuple)):
-        raise ValueError(f"{owner}: label_vocabulary: given {type(vocabulary).__name__}, expected a list or tuple of class names.")
+        raise ValueError(
+            f"{owner}: label_vocabulary: given {type(vocabulary).__name__}, expected a list or tuple of class names."
+        )
     if len(vocabulary) != n_classes:
         raise ValueError(f"{owner}: label_vocabulary: given {len(vocabulary)} names, expected {n_classes}, one for each class.")
     return tuple(vocabulary)

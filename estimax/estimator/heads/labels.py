@@ -57,13 +57,17 @@ class DenseLabels(HostOp):
             array = np.asarray(array).reshape(entries.shape[:1] if rank_one else entries.shape)
         if self.kind == "integer":
             if array.dtype.kind not in "iu":
-                raise InputDataError(f"{self.owner}: labels: given {array.dtype}, expected integers (class ids). Cast the labels.")
+                raise InputDataError(
+                    f"{self.owner}: labels: given {array.dtype}, expected integers (class ids). Cast the labels."
+                )
         elif array.dtype.kind not in "iufb":
             raise InputDataError(f"{self.owner}: labels: given {array.dtype}, expected numbers.")
         if self.largest is not None and array.size:
             low, high = array.min(), array.max()
             if low < 0 or high > self.largest:
-                raise InputDataError(f"{self.owner}: labels: given values from {low} to {high}, expected values in [0, {self.largest:g}].")
+                raise InputDataError(
+                    f"{self.owner}: labels: given values from {low} to {high}, expected values in [0, {self.largest:g}]."
+                )
         return array.astype(np.int32 if self.kind == "integer" else np.float32)
 
     def _dense(self, raw: Any) -> Entries:
@@ -72,9 +76,13 @@ class DenseLabels(HostOp):
         except InputDataError as e:
             raise InputDataError(f"{self.owner}: labels: {e}") from e
         if entries.layout != "dense" or entries.index is not None:
-            raise InputDataError(f"{self.owner}: labels: given sparse or ragged labels, expected dense ones [batch] or [batch, 1].")
+            raise InputDataError(
+                f"{self.owner}: labels: given sparse or ragged labels, expected dense ones [batch] or [batch, 1]."
+            )
         if entries.nulls is not None:
-            raise InputDataError(f"{self.owner}: labels: {int(entries.nulls.sum())} are missing. Drop those rows, or give them weight 0.")
+            raise InputDataError(
+                f"{self.owner}: labels: {int(entries.nulls.sum())} are missing. Drop those rows, or give them weight 0."
+            )
         return entries
 
     def _look_up(self, entries: Entries) -> np.ndarray:
@@ -143,7 +151,9 @@ class MultiHotLabels(HostOp):
             if entries.kind != "integer":
                 raise InputDataError(f"{self.owner}: labels: given {entries.kind} values, expected integer ids.")
             if entries.layout == "dense":
-                return self(np.asarray(entries.values if entries.codes is None else entries.values[entries.codes]).reshape(entries.shape))
+                return self(
+                    np.asarray(entries.values if entries.codes is None else entries.values[entries.codes]).reshape(entries.shape)
+                )
             ids = np.asarray(entries.values)
         ids = ids if entries.codes is None else ids[entries.codes]
         if len(ids) and (ids.min() < 0 or ids.max() >= self.n_classes):

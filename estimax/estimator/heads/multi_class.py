@@ -10,7 +10,14 @@ import jax.numpy as jnp
 
 from estimax.core import HostOutput
 from estimax.estimator.export.outputs import ExportOutput
-from estimax.estimator.heads.base import SUM_OVER_BATCH_SIZE, SingleHead, all_class_ids, checked_vocabulary, class_signatures, selected
+from estimax.estimator.heads.base import (
+    SUM_OVER_BATCH_SIZE,
+    SingleHead,
+    all_class_ids,
+    checked_vocabulary,
+    class_signatures,
+    selected,
+)
 from estimax.estimator.heads.binary_class import flat_weights
 from estimax.estimator.heads.labels import ClassNames, DenseLabels, labels_on_device
 from estimax.metrics import Accuracy
@@ -51,7 +58,9 @@ class MultiClassHead(SingleHead):
     ):
         super().__init__(name=name, weight_column=weight_column, loss_reduction=loss_reduction, loss_fn=loss_fn)
         if n_classes is None or n_classes <= 2:
-            raise ValueError(f"MultiClassHead: n_classes: given {n_classes!r}, expected more than 2. For two classes use BinaryClassHead.")
+            raise ValueError(
+                f"MultiClassHead: n_classes: given {n_classes!r}, expected more than 2. For two classes use BinaryClassHead."
+            )
         self._n_classes = int(n_classes)
         self._vocabulary = checked_vocabulary("MultiClassHead", label_vocabulary, self._n_classes)
         self._label_op = DenseLabels("MultiClassHead", self._vocabulary, largest=self._n_classes - 1, kind="integer")

@@ -47,11 +47,15 @@ class MultiHead(Head):
             raise ValueError(f"MultiHead: head_weights: given {len(head_weights)}, expected {len(heads)}, one for each head.")
         names = [h.name for h in heads]
         if not all(names):
-            raise ValueError(f"MultiHead: heads: given heads with the names {names}, expected a name for each: BinaryClassHead(name='click').")
+            raise ValueError(
+                f"MultiHead: heads: given heads with the names {names}, expected a name for each: BinaryClassHead(name='click')."
+            )
         if len(set(names)) < len(names):
             raise ValueError(f"MultiHead: heads: given heads with the names {names}, expected different names.")
         if len({h.loss_reduction for h in heads}) > 1:
-            raise ValueError(f"MultiHead: heads: given the reductions {[h.loss_reduction for h in heads]}, expected the same for all heads.")
+            raise ValueError(
+                f"MultiHead: heads: given the reductions {[h.loss_reduction for h in heads]}, expected the same for all heads."
+            )
         self._heads: dict[str, Head] = dict(zip(names, heads))  # type: ignore[arg-type]
         self._weights = tuple(head_weights) if head_weights else (1.0,) * len(heads)
 
@@ -77,7 +81,9 @@ class MultiHead(Head):
             return self._by_name("logits", logits)
         logits = jnp.asarray(logits)
         if logits.ndim < 2 or logits.shape[-1] != self.logits_dimension:
-            raise ShapeError(f"MultiHead: logits: given shape {tuple(logits.shape)}, expected [batch, ..., {self.logits_dimension}].")
+            raise ShapeError(
+                f"MultiHead: logits: given shape {tuple(logits.shape)}, expected [batch, ..., {self.logits_dimension}]."
+            )
         found, start = {}, 0
         for name, head in self._heads.items():
             found[name] = logits[..., start : start + head.logits_dimension]
@@ -86,9 +92,13 @@ class MultiHead(Head):
 
     def _by_name(self, what: str, values: Any) -> dict[str, Any]:
         if not isinstance(values, Mapping):
-            raise ValueError(f"MultiHead: {what}: given {type(values).__name__}, expected a dict by head name {list(self._heads)}.")
+            raise ValueError(
+                f"MultiHead: {what}: given {type(values).__name__}, expected a dict by head name {list(self._heads)}."
+            )
         if lacking := [n for n in self._heads if n not in values]:
-            raise ValueError(f"MultiHead: {what}: given entries {sorted(values)}, expected one for each head; {lacking} are missing.")
+            raise ValueError(
+                f"MultiHead: {what}: given entries {sorted(values)}, expected one for each head; {lacking} are missing."
+            )
         return {n: values[n] for n in self._heads}
 
     def loss(

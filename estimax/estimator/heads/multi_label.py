@@ -63,7 +63,9 @@ class MultiLabelHead(SingleHead):
     ):
         super().__init__(name=name, weight_column=weight_column, loss_reduction=loss_reduction, loss_fn=loss_fn)
         if n_classes is None or n_classes < 2:
-            raise ValueError(f"MultiLabelHead: n_classes: given {n_classes!r}, expected more than 1. For one class use BinaryClassHead.")
+            raise ValueError(
+                f"MultiLabelHead: n_classes: given {n_classes!r}, expected more than 1. For one class use BinaryClassHead."
+            )
         self._n_classes = int(n_classes)
         self._thresholds = checked_thresholds("MultiLabelHead", thresholds)
         self._vocabulary = checked_vocabulary("MultiLabelHead", label_vocabulary, self._n_classes)
@@ -81,7 +83,9 @@ class MultiLabelHead(SingleHead):
                 )
             return self._vocabulary.index(given), str(given)
         if not 0 <= given < self._n_classes:
-            raise ValueError(f"MultiLabelHead: classes_for_class_based_metrics: given {given!r}, expected ids in [0, {self._n_classes - 1}].")
+            raise ValueError(
+                f"MultiLabelHead: classes_for_class_based_metrics: given {given!r}, expected ids in [0, {self._n_classes - 1}]."
+            )
         return int(given), f"class{given}" if self._vocabulary is None else str(self._vocabulary[given])
 
     @property

@@ -53,9 +53,13 @@ def bias_network(units: int) -> Any:
 
 def rows_of(features: Any) -> jax.Array:
     """A zero for each row of the features. Shape `[batch, 1]`."""
-    leaves = jax.tree.leaves(dict(features) if hasattr(features, "keys") else features, is_leaf=lambda x: isinstance(x, HostValue))
+    leaves = jax.tree.leaves(
+        dict(features) if hasattr(features, "keys") else features, is_leaf=lambda x: isinstance(x, HostValue)
+    )
     if not leaves:
-        raise InputDataError("The features are empty, expected at least one, to know the number of rows. Return a feature from input_fn.")
+        raise InputDataError(
+            "The features are empty, expected at least one, to know the number of rows. Return a feature from input_fn."
+        )
     arrays = [x for x in leaves if not isinstance(x, HostValue)]
     if arrays:
         return jnp.zeros((arrays[0].shape[0], 1), jnp.float32)
@@ -79,7 +83,9 @@ class BaselineEstimator(Estimator):
     Reference: tf.estimator.BaselineEstimator.
     """
 
-    def __init__(self, head: Head, model_dir: str | os.PathLike | None = None, optimizer: Any = "Ftrl", config: RunConfig | None = None):
+    def __init__(
+        self, head: Head, model_dir: str | os.PathLike | None = None, optimizer: Any = "Ftrl", config: RunConfig | None = None
+    ):
         head = checked_head(head, type(self).__name__)
         model_fn = model_fn_of(head, bias_network(head.logits_dimension), optimizer_of(optimizer, BASELINE_RATE))
         super().__init__(model_fn, model_dir=model_dir, config=config)

@@ -67,7 +67,9 @@ class DNNLinearCombinedEstimator(Estimator):
         head = checked_head(head, owner)
         linear, deep = list(linear_feature_columns or ()), list(dnn_feature_columns or ())
         if not linear and not deep:
-            raise ValueError(f"{owner}: given neither linear_feature_columns nor dnn_feature_columns, expected at least one of them.")
+            raise ValueError(
+                f"{owner}: given neither linear_feature_columns nor dnn_feature_columns, expected at least one of them."
+            )
         if deep and dnn_hidden_units is None:
             raise ValueError(f"{owner}: given dnn_feature_columns, expected dnn_hidden_units too, as [100, 50].")
         parts = []

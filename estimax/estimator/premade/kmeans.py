@@ -81,16 +81,26 @@ class KMeans(Estimator):
         if distance_metric not in ("squared_euclidean", "cosine"):
             raise ValueError(f"KMeans: distance_metric: given {distance_metric!r}, expected 'squared_euclidean' or 'cosine'.")
         if isinstance(initial_clusters, str) and initial_clusters not in ("random", "kmeans_plus_plus"):
-            raise ValueError(f"KMeans: initial_clusters: given {initial_clusters!r}, expected 'random', 'kmeans_plus_plus' or an array.")
+            raise ValueError(
+                f"KMeans: initial_clusters: given {initial_clusters!r}, expected 'random', 'kmeans_plus_plus' or an array."
+            )
         if mini_batch_steps_per_iteration != 1:
-            raise ValueError("KMeans: mini_batch_steps_per_iteration: expected 1: centers move at every step. Use larger batches instead.")
+            raise ValueError(
+                "KMeans: mini_batch_steps_per_iteration: expected 1: centers move at every step. Use larger batches instead."
+            )
         if kmeans_plus_plus_num_retries < 0:
-            raise ValueError(f"KMeans: kmeans_plus_plus_num_retries: given {kmeans_plus_plus_num_retries!r}, expected at least 0.")
+            raise ValueError(
+                f"KMeans: kmeans_plus_plus_num_retries: given {kmeans_plus_plus_num_retries!r}, expected at least 0."
+            )
         if not isinstance(initial_clusters, str):
             initial_clusters = np.asarray(initial_clusters() if callable(initial_clusters) else initial_clusters, np.float32)
             if initial_clusters.ndim != 2 or len(initial_clusters) != num_clusters:
-                raise ValueError(f"KMeans: initial_clusters: given shape {initial_clusters.shape}, expected [{num_clusters}, width].")
-        model = _Model(num_clusters, initial_clusters, distance_metric, use_mini_batch, kmeans_plus_plus_num_retries, feature_columns)
+                raise ValueError(
+                    f"KMeans: initial_clusters: given shape {initial_clusters.shape}, expected [{num_clusters}, width]."
+                )
+        model = _Model(
+            num_clusters, initial_clusters, distance_metric, use_mini_batch, kmeans_plus_plus_num_retries, feature_columns
+        )
         hooks = [] if relative_tolerance is None else [_ToleranceHook(relative_tolerance)]
 
         def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
@@ -150,14 +160,20 @@ class _Model:
             return EstimatorSpec(mode, loss=total, eval_metric_ops={"score": score})
         shown = distances if self.cosine else jnp.sqrt(distances)
         predictions = {"cluster_index": nearest, "all_distances": shown}
-        outputs = {DEFAULT_SIGNATURE: PredictOutput(predictions), "cluster_index": PredictOutput(nearest), "all_distances": PredictOutput(shown)}
+        outputs = {
+            DEFAULT_SIGNATURE: PredictOutput(predictions),
+            "cluster_index": PredictOutput(nearest),
+            "all_distances": PredictOutput(shown),
+        }
         return EstimatorSpec(mode, predictions=predictions, export_outputs=outputs)
 
     def _points(self, features: Any) -> jax.Array:
         if self.columns is not None:
             points = input_layer(features, self.columns)
         elif hasattr(features, "keys"):
-            points = jnp.concatenate([jnp.asarray(features[k], jnp.float32).reshape(features[k].shape[0], -1) for k in sorted(features)], -1)
+            points = jnp.concatenate(
+                [jnp.asarray(features[k], jnp.float32).reshape(features[k].shape[0], -1) for k in sorted(features)], -1
+            )
         else:
             points = jnp.asarray(features, jnp.float32).reshape(features.shape[0], -1)
         return _unit(points) if self.cosine else points

@@ -85,7 +85,9 @@ def dnn_network(
     for column in columns:
         check_dense(column, owner)
     if bad := [n for n in hidden_units if not isinstance(n, int) or n < 1]:
-        raise ValueError(f"{owner}: hidden_units: given {list(hidden_units)}, expected positive numbers of units; {bad} are none.")
+        raise ValueError(
+            f"{owner}: hidden_units: given {list(hidden_units)}, expected positive numbers of units; {bad} are none."
+        )
     if dropout is not None and not 0 <= dropout < 1:
         raise ValueError(f"{owner}: dropout: given {dropout!r}, expected a probability in [0, 1), or None.")
     activation = activations.get(activation_fn)

@@ -57,7 +57,9 @@ def rnn_network(
     return logits
 
 
-def cells_of(owner: str, units: Sequence[int] | None, cell_type: str | Callable, rnn_cell_fn: Callable | None) -> Callable[[], Any]:
+def cells_of(
+    owner: str, units: Sequence[int] | None, cell_type: str | Callable, rnn_cell_fn: Callable | None
+) -> Callable[[], Any]:
     """What makes the cells of a network.
 
     Raises:
@@ -67,7 +69,9 @@ def cells_of(owner: str, units: Sequence[int] | None, cell_type: str | Callable,
         if units is not None:
             raise ValueError(f"{owner}: given rnn_cell_fn and units, expected one of them: the function makes the cell.")
         if not callable(rnn_cell_fn):
-            raise ValueError(f"{owner}: rnn_cell_fn: given {type(rnn_cell_fn).__name__}, expected a function that returns a cell.")
+            raise ValueError(
+                f"{owner}: rnn_cell_fn: given {type(rnn_cell_fn).__name__}, expected a function that returns a cell."
+            )
         return rnn_cell_fn
     if not units:
         raise ValueError(f"{owner}: units: given {units!r}, expected the units of each layer, as [32, 16], or rnn_cell_fn.")
@@ -76,7 +80,9 @@ def cells_of(owner: str, units: Sequence[int] | None, cell_type: str | Callable,
     make = getattr(layers, CELLS[cell_type]) if isinstance(cell_type, str) else cell_type
 
     def make_cells() -> Any:
-        name = {"simple_rnn": "simple_rnn_cell", "lstm": "lstm_cell", "gru": "gru_cell"}.get(cell_type if isinstance(cell_type, str) else "")
+        name = {"simple_rnn": "simple_rnn_cell", "lstm": "lstm_cell", "gru": "gru_cell"}.get(
+            cell_type if isinstance(cell_type, str) else ""
+        )
         cells = [make(n, **({} if name is None else {"name": name if i == 0 else f"{name}_{i}"})) for i, n in enumerate(units)]
         return cells[0] if len(cells) == 1 else layers.StackedRNNCells(cells, name="stacked_rnn_cells")
 
@@ -121,7 +127,12 @@ class RNNEstimator(Estimator):
         head = checked_head(head, owner)
         make_cells = cells_of(owner, units, cell_type, rnn_cell_fn)
         network = rnn_network(
-            sequence_feature_columns, context_feature_columns, make_cells, head.logits_dimension, owner, return_sequences=return_sequences
+            sequence_feature_columns,
+            context_feature_columns,
+            make_cells,
+            head.logits_dimension,
+            owner,
+            return_sequences=return_sequences,
         )
         model_fn = model_fn_of(head, network, optimizer_of(optimizer, RNN_RATE))
         super().__init__(model_fn, model_dir=model_dir, config=config)

@@ -83,7 +83,9 @@ class LinearSVM(Estimator):
         def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
             logits = network(features)
             frame = current_frame()
-            squares = [jnp.sum(jnp.square(v.value)) for p, v in frame.created.items() if v.trainable and not p.endswith("bias_weights")]
+            squares = [
+                jnp.sum(jnp.square(v.value)) for p, v in frame.created.items() if v.trainable and not p.endswith("bias_weights")
+            ]
             penalty = [l2_regularization * sum(squares)] if l2_regularization else []
             return head.create_estimator_spec(features, mode, logits, labels, optimizer=chosen, regularization_losses=penalty)
 

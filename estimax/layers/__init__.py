@@ -1,5 +1,6 @@
 """Layers under Keras's names, arguments, defaults and numbers."""
 
+from estimax.layers import legacy
 from estimax.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from estimax.layers.attention import AdditiveAttention, Attention, GroupedQueryAttention, GroupQueryAttention, MultiHeadAttention
 from estimax.layers.base import Layer
@@ -338,6 +339,7 @@ __all__ = [
     "dot",
     "from_module",
     "is_symbolic",
+    "legacy",
     "maximum",
     "minimum",
     "multiply",

@@ -20,6 +20,7 @@ from estimax.core.formulas.regression import (
 )
 from estimax.core.formulas.sequence import ctc
 from estimax.core.formulas.similarity import circle, cosine_similarity
+from estimax.losses import legacy
 from estimax.losses.base import Loss
 from estimax.losses.crossentropy import (
     BinaryCrossentropy,
@@ -85,6 +86,7 @@ __all__ = [
     "hinge",
     "huber",
     "kl_divergence",
+    "legacy",
     "log_cosh",
     "mean_absolute_error",
     "mean_absolute_percentage_error",

@@ -18,6 +18,7 @@ from estimax.core.formulas import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
+from estimax.metrics import legacy
 from estimax.metrics.accuracies import (
     Accuracy,
     BinaryAccuracy,
@@ -133,6 +134,7 @@ __all__ = [
     "hinge",
     "huber",
     "kl_divergence",
+    "legacy",
     "log_cosh",
     "mean_absolute_error",
     "mean_absolute_percentage_error",

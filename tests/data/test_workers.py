@@ -140,3 +140,10 @@ def test_plan_shows_steps_and_the_bottleneck() -> None:
     assert "bottleneck: the input" in text
     assert plan.stages[0].rows == 1000
     assert plan.rows_per_second > 0
+
+
+def test_a_function_that_can_not_be_sent_is_explained() -> None:
+    iterator = iter(Dataset.range(3).map(lambda x: x, num_parallel_calls=1, workers="process"))
+    with pytest.raises(WorkerError, match="at the top of a module, or use workers='thread'"):
+        next(iterator)
+    iterator.close()

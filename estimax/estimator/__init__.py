@@ -37,6 +37,7 @@ from estimax.estimator.session import Scaffold, SessionRunArgs, SessionRunContex
 from estimax.estimator.spec import EstimatorSpec
 from estimax.estimator.train_specs import EvalSpec, TrainSpec
 from estimax.estimator.training import train_and_evaluate
+from estimax.estimator.variable_tree import VariableTree
 from estimax.estimator.warm_start import VocabInfo, WarmStartSettings
 from estimax.training.hooks import (
     CheckpointSaverHook,
@@ -99,6 +100,7 @@ __all__ = [
     "StopAtStepHook",
     "SummarySaverHook",
     "TrainSpec",
+    "VariableTree",
     "VocabInfo",
     "WarmStartSettings",
     "add_metrics",

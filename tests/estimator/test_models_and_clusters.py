@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -157,3 +158,23 @@ def test_columns_of_premade_models():
         E.LinearClassifier(columns(), n_classes=1)
     with pytest.raises(ValueError, match="units"):
         E.experimental.RNNClassifier([fc.sequence_numeric_column("s")])
+
+
+def test_modules_of_other_libraries():
+    def init(key: Any) -> dict[str, Any]:
+        return {"layer": {"kernel": jax.random.normal(key, (1, 1)), "bias": jnp.zeros(1)}}
+
+    def model_fn(features: Any, labels: Any, mode: str) -> Any:
+        params = E.VariableTree("net", init)
+        seen = E.VariableTree("seen", lambda key: [jnp.zeros(())], trainable=False)
+        y = features["x"] @ params.value["layer"]["kernel"] + params.value["layer"]["bias"]
+        if mode == "train":
+            seen.assign([seen.value[0] + 1])
+        return E.RegressionHead().create_estimator_spec(features, mode, y, labels, optimizer="sgd")
+
+    estimator = E.Estimator(model_fn).train(line_fn(), steps=3)
+    assert {"net/layer/kernel", "net/layer/bias", "seen/0"} <= set(estimator.get_variable_names())
+    assert float(estimator.get_variable_value("seen/0")) == 3.0
+    assert np.isfinite(estimator.evaluate(line_fn(repeat=False))["loss"])
+    with pytest.raises(ValueError, match="no arrays"):
+        E.VariableTree("empty", lambda key: {})

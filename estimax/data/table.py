@@ -193,7 +193,7 @@ def arrow_column(values: Any, module: str, name: str = "") -> Column:
     import pyarrow as pa
 
     if module == "pandas":
-        if not str(values.dtype) == "category" and values.dtype.kind in "biufcmM":  # type: ignore[union-attr]
+        if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biufcmM":  # not the nullable types
             return PlainColumn(values.to_numpy())
         if values.dtype == object:
             plain = values.to_numpy()
@@ -215,7 +215,7 @@ def arrow_column(values: Any, module: str, name: str = "") -> Column:
 
 
 def from_arrow_array(array: Any, name: str = "") -> Column:
-    """One Arrow array as a column."""
+    """One Arrow array as a column; a missing text becomes `''`, a missing integer -1, a missing float NaN."""
     import pyarrow as pa
 
     types = pa.types
@@ -239,6 +239,9 @@ def from_arrow_array(array: Any, name: str = "") -> Column:
         array = array.cast(pa.float64())
     if types.is_null(array.type):
         return PlainColumn(np.full(len(array), np.nan, np.float32))
+    if types.is_integer(array.type) and array.null_count:
+        # -1 is what feature columns take as missing; as floats with NaN the column could not be one of ids any more.
+        array = (array.cast(pa.int64()) if types.is_unsigned_integer(array.type) else array).fill_null(-1)
     return PlainColumn(np.asarray(array.to_numpy(zero_copy_only=False)))
 
 

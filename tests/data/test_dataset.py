@@ -52,6 +52,17 @@ def test_arrow_lists_are_ragged() -> None:
     assert sorted(batch["l"].to_list()) == [[], [1, 2], [3]]
 
 
+def test_gaps_in_arrow_columns() -> None:
+    table = pa.table({"i": pa.array([1, None], pa.int32()), "u": pa.array([None, 2], pa.uint8()), "f": [None, 1.5]})
+    batch = next(iter(Dataset.from_arrow(table).batch(2)))
+    assert batch["i"].tolist() == [1, -1]
+    assert batch["i"].dtype == np.int32
+    assert batch["u"].tolist() == [-1, 2]
+    assert np.isnan(batch["f"][0])
+    frame = pd.DataFrame({"i": pd.array([3, None], "Int64")})
+    assert next(iter(Dataset.from_tensor_slices(frame).batch(2)))["i"].tolist() == [3, -1]
+
+
 def test_text_is_encoded_only_where_wanted() -> None:
     text = np.array(["a", "b", "c", "d"] * 2000, object)
     dataset = Dataset.from_tensor_slices({"s": text, "x": np.arange(8000)}).shuffle(8000, seed=1).batch(100)

@@ -166,7 +166,8 @@ def _process_main(connection: Any) -> None:
         except (EOFError, OSError):
             return
         try:
-            answer = pickle.dumps(("done", run(*pickle.loads(message), True)), pickle.HIGHEST_PROTOCOL)
+            fn, elements = pickle.loads(message)
+            answer = pickle.dumps(("done", run(fn, elements, is_process=True)), pickle.HIGHEST_PROTOCOL)
         except BaseException as error:
             answer = pickle.dumps(("failed", f"{type(error).__name__}: {error}"))
         try:

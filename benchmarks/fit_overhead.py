@@ -1,6 +1,6 @@
 """`Model.fit` of a small MLP, batch 64, against a bare jitted loop over the same arrays.
 
-    python benchmarks/fit_overhead.py
+python benchmarks/fit_overhead.py
 """
 
 from __future__ import annotations

@@ -83,7 +83,9 @@ def dense_times(rows: int, steps: int = 10) -> list[float]:
 
     def loss(p: Any, batch: Any) -> Any:
         features, y = batch
-        z = network(p["table"][features["ids"]], features["x"], lambda h: jax.nn.relu(h @ p["k"] + p["b"]) @ p["l"] + p["c"])[:, 0]
+        z = network(p["table"][features["ids"]], features["x"], lambda h: jax.nn.relu(h @ p["k"] + p["b"]) @ p["l"] + p["c"])[
+            :, 0
+        ]
         return log_loss(z, y)
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
@@ -122,17 +124,25 @@ def main() -> None:
             median[rows] = statistics.median(took)
             held = rows * WIDTH * 4 * (1 + slots) / 2**20
             over = max(peak_mb() - before - held, 0)
-            print(f"  {optimizer:8} {rows:>12,} rows: {median[rows] * 1e3:7.2f} ms a step, {over:6.0f} MB over table and slots ({held:.0f} MB)")
+            print(
+                f"  {optimizer:8} {rows:>12,} rows: {median[rows] * 1e3:7.2f} ms a step, {over:6.0f} MB over table and slots ({held:.0f} MB)"
+            )
             del run
-        print(f"  {optimizer:8} {args.largest:,} rows take x {median[args.largest] / median[10_000]:.2f} the time of 10,000   bar 1.3")
+        print(
+            f"  {optimizer:8} {args.largest:,} rows take x {median[args.largest] / median[10_000]:.2f} the time of 10,000   bar 1.3"
+        )
         if optimizer == "Adagrad":
             dense = statistics.median(dense_times(1_000_000))
-            print(f"  dense optax at 1,000,000 rows: {dense * 1e3:.1f} ms a step: by rows is x {dense / median[1_000_000]:.1f} faster   bar 10")
+            print(
+                f"  dense optax at 1,000,000 rows: {dense * 1e3:.1f} ms a step: by rows is x {dense / median[1_000_000]:.1f} faster   bar 10"
+            )
     if args.huge:
         rows = 100_000_000
         run = by_rows(rows, 8, "Adagrad", True)
         took = step_times(run, rows, 30)
-        print(f"  Adagrad  {rows:,} rows of width 8: {statistics.median(took) * 1e3:.2f} ms a step, peak {peak_mb() / 1024:.1f} GB")
+        print(
+            f"  Adagrad  {rows:,} rows of width 8: {statistics.median(took) * 1e3:.2f} ms a step, peak {peak_mb() / 1024:.1f} GB"
+        )
 
 
 if __name__ == "__main__":

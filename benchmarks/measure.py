@@ -17,7 +17,9 @@ def header(title: str, *packages: str) -> None:
 
     names = ("jax", "numpy", "estimax", *packages)
     shown = ", ".join(f"{n} {version(n)}" for n in names)
-    print(f"{title}\n  {platform.machine()}, {os.cpu_count()} cores, {jax.devices()[0].device_kind}, Python {platform.python_version()}, {shown}")
+    print(
+        f"{title}\n  {platform.machine()}, {os.cpu_count()} cores, {jax.devices()[0].device_kind}, Python {platform.python_version()}, {shown}"
+    )
 
 
 def seconds(run: Callable[[], Any]) -> float:

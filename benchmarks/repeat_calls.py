@@ -1,6 +1,6 @@
 """Second and later calls: predict of one row, evaluate of one batch, train of one step, of a live estimator.
 
-    python benchmarks/repeat_calls.py
+python benchmarks/repeat_calls.py
 """
 
 from __future__ import annotations

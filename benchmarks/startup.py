@@ -1,6 +1,6 @@
 """What starting costs: the import over `import jax`, and the time to the first step.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 from __future__ import annotations
@@ -47,8 +47,18 @@ def main() -> None:
         rounds=5,
     )
     over = sorted(e - j for e, j in zip(took["estimax"], took["jax"]))
-    line("import estimax over import jax", f"{over[len(over) // 2]:.3f} s [{over[0]:.3f} .. {over[-1]:.3f}]", "", None, "bar 0.25 s")
-    line("process to the end of the first fit", spread(took["first step"], 1, " s"), f"JAX + optax {spread(took['bare step'], 1, ' s')}")
+    line(
+        "import estimax over import jax",
+        f"{over[len(over) // 2]:.3f} s [{over[0]:.3f} .. {over[-1]:.3f}]",
+        "",
+        None,
+        "bar 0.25 s",
+    )
+    line(
+        "process to the end of the first fit",
+        spread(took["first step"], 1, " s"),
+        f"JAX + optax {spread(took['bare step'], 1, ' s')}",
+    )
 
 
 if __name__ == "__main__":

@@ -129,7 +129,12 @@ def main() -> None:
     for batch, bar in ((128, "bar 1.1"), (1024, "bar 0.95")):
         steps = args.rows // batch
         hand, ours, from_csv = Hand(columns, labels, batch), estimator(columns), estimator(columns)
-        memory = ex.data.Dataset.from_tensor_slices((columns, labels.astype(np.int32))).shuffle(len(labels), seed=1).repeat().batch(batch)
+        memory = (
+            ex.data.Dataset.from_tensor_slices((columns, labels.astype(np.int32)))
+            .shuffle(len(labels), seed=1)
+            .repeat()
+            .batch(batch)
+        )
         stream = ex.data.make_csv_dataset(str(csv), batch, label_name="label", shuffle=True, shuffle_buffer_size=10_000)
 
         def train(model: Any, data: Any, steps: int = steps) -> None:
@@ -146,8 +151,16 @@ def main() -> None:
         )
         rows = {k: [steps * batch / s for s in v] for k, v in took.items()}
         reference = f"by hand {spread(rows['hand'], 1e-3, ' k rows/s')}"
-        line(f"batch {batch}, raw strings in memory", spread(rows["memory"], 1e-3, " k rows/s"), reference, ratio(took["hand"], took["memory"]), bar)
-        line(f"batch {batch}, CSV", spread(rows["csv"], 1e-3, " k rows/s"), reference, ratio(took["hand"], took["csv"]), "bar 0.6")
+        line(
+            f"batch {batch}, raw strings in memory",
+            spread(rows["memory"], 1e-3, " k rows/s"),
+            reference,
+            ratio(took["hand"], took["memory"]),
+            bar,
+        )
+        line(
+            f"batch {batch}, CSV", spread(rows["csv"], 1e-3, " k rows/s"), reference, ratio(took["hand"], took["csv"]), "bar 0.6"
+        )
 
 
 if __name__ == "__main__":

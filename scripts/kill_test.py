@@ -51,8 +51,8 @@ def check_whole(model_dir: Path) -> None:
             export.load(folder)
 
 
-def trial(model_dir: Path, args: argparse.Namespace, lifetime: float, rng: random.Random) -> int:
-    """Runs until the process ends by itself; gives the number of kills."""
+def trial(model_dir: Path, args: argparse.Namespace, lifetime: float, rng: random.Random) -> tuple[int, float]:
+    """Runs until the process ends by itself; gives the number of kills and the seconds that the last process took."""
     kills = 0
     while True:
         process = subprocess.Popen(command(model_dir, args), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -68,8 +68,7 @@ def trial(model_dir: Path, args: argparse.Namespace, lifetime: float, rng: rando
             continue
         if process.returncode != 0:
             raise SystemExit(f"after {kills} kills the process failed:\n{errors.decode()[-3000:]}")
-        print(f"    ended by itself after {time.monotonic() - begun:.1f} s", flush=True)
-        return kills
+        return kills, time.monotonic() - begun
 
 
 def main() -> None:
@@ -92,7 +91,9 @@ def main() -> None:
         kills = number = 0
         while kills < args.kills:
             model_dir = Path(folder) / f"trial{number}"
-            kills += trial(model_dir, args, lifetime, rng)
+            more, took = trial(model_dir, args, lifetime, rng)
+            kills += more
+            lifetime = took if more == 0 else lifetime
             got = final_arrays(model_dir)
             differ = [k for k in want if k not in got or not np.array_equal(want[k], got[k])]
             if differ or set(got) != set(want):

@@ -20,9 +20,7 @@ def linear(x: ArrayLike) -> jax.Array:
     return x if isinstance(x, jax.Array) else jnp.asarray(x)
 
 
-def relu(
-    x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
-) -> jax.Array:
+def relu(x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> jax.Array:
     """Rectified linear unit, with an optional slope below, ceiling and threshold.
 
     `max_value` where `x >= max_value`; `x` where `threshold < x < max_value`;
@@ -46,9 +44,7 @@ def relu(
     """
     x = _floating(x)
     if max_value is not None and max_value < 0:
-        raise ValueError(
-            f"relu: expected max_value >= 0 or None, given {max_value}. Pass the largest value to let through."
-        )
+        raise ValueError(f"relu: expected max_value >= 0 or None, given {max_value}. Pass the largest value to let through.")
     if negative_slope < 0:
         raise ValueError(f"relu: expected negative_slope >= 0, given {negative_slope}. Use 0 for the plain rectifier.")
     if threshold == 0:

@@ -58,6 +58,4 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
         >>> deserialize({"class_name": "UnitNorm", "config": {"axis": 1}})
         UnitNorm(axis=1)
     """
-    return identifiers.resolve(
-        config, CONSTRAINTS, kind="constraint", module="keras.constraints", custom_objects=custom_objects
-    )
+    return identifiers.resolve(config, CONSTRAINTS, kind="constraint", module="keras.constraints", custom_objects=custom_objects)

@@ -130,9 +130,7 @@ class MinMaxNorm(Constraint):
     Reference: `keras.constraints.MinMaxNorm`.
     """
 
-    def __init__(
-        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: int | Sequence[int] = 0
-    ):
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: int | Sequence[int] = 0):
         self.min_value = min_value
         self.max_value = max_value
         self.rate = rate

@@ -202,6 +202,8 @@ class Frame:
 
     def next_key(self) -> jax.Array:
         """The next random key of this call, folded from its key and a counter."""
+        if self.key is None:
+            raise ValueError("This call was given no random key. Pass key= to the call that draws random numbers.")
         self._keys += 1
         return jax.random.fold_in(self.key, self._keys - 1)
 

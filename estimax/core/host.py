@@ -258,7 +258,7 @@ class HostTransform:
         return cls([HostValue.from_config(c, custom_objects) for c in config["values"]])
 
 
-def _device_ready(value: HostValue, column: Any) -> np.ndarray:
+def _device_ready(value: HostValue, column: Any) -> Any:
     """A raw column as a number array; an error that names the feature where it is none."""
     try:
         array = column if isinstance(column, (np.ndarray, jax.Array)) else np.asarray(column)

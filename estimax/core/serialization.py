@@ -23,9 +23,10 @@ def register(module: str, name: str | None = None) -> Callable[[T], T]:
     """
 
     def decorate(cls: T) -> T:
-        cls._config_module = module
-        cls._config_name = name or cls.__name__
-        _CLASSES[module, cls._config_name] = cls
+        own = name or cls.__name__
+        setattr(cls, "_config_module", module)  # noqa: B010 - the type checker knows nothing of these attributes
+        setattr(cls, "_config_name", own)  # noqa: B010
+        _CLASSES[module, own] = cls
         return cls
 
     return decorate

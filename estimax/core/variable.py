@@ -171,6 +171,9 @@ class Variable:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value, dtype=dtype)
 
+    def __neg__(self) -> jax.Array:
+        return -self.value
+
     def __getitem__(self, index: Any) -> jax.Array:
         return self.value[index]
 
@@ -212,12 +215,19 @@ def _reflected(op: Callable) -> Callable:
     return lambda self, other: op(other, self.value)
 
 
-for _name, _op in {
-    "add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply, "truediv": jnp.true_divide, "matmul": jnp.matmul, "pow": jnp.power,
-    "floordiv": jnp.floor_divide, "mod": jnp.mod,
-}.items():  # fmt: skip
+_ARITHMETIC: dict[str, Callable] = {
+    "add": jnp.add,
+    "sub": jnp.subtract,
+    "mul": jnp.multiply,
+    "truediv": jnp.true_divide,
+    "floordiv": jnp.floor_divide,
+    "mod": jnp.mod,
+    "pow": jnp.power,
+    "matmul": jnp.matmul,
+}
+_COMPARISON: dict[str, Callable] = {"lt": jnp.less, "le": jnp.less_equal, "gt": jnp.greater, "ge": jnp.greater_equal}
+for _name, _op in _ARITHMETIC.items():
     setattr(Variable, f"__{_name}__", _binary(_op))
     setattr(Variable, f"__r{_name}__", _reflected(_op))
-for _name, _op in {"lt": jnp.less, "le": jnp.less_equal, "gt": jnp.greater, "ge": jnp.greater_equal}.items():
+for _name, _op in _COMPARISON.items():
     setattr(Variable, f"__{_name}__", _binary(_op))
-Variable.__neg__ = lambda self: -self.value  # type: ignore[attr-defined]

@@ -82,7 +82,9 @@ class StringVocabulary:
         fingerprints = entries.fingerprints
         repeated = first_repeated(fingerprints)
         if repeated is not None:
-            raise InputDataError(f"the entry {entries[np.array([repeated])].tolist()[0]!r} is repeated. Remove all but one of them.")
+            raise InputDataError(
+                f"the entry {entries[np.array([repeated])].tolist()[0]!r} is repeated. Remove all but one of them."
+            )
         # What settles whether a string equals an entry, in one row: one cache miss instead of four.
         self._edges = np.stack([*edge_words(entries), entries.lengths.view(np.uint64)], 1)
         self._table = FingerprintTable(fingerprints)
@@ -161,7 +163,9 @@ def read_vocabulary_file(path: str, size: int | None, *, name: str) -> Text:
     try:
         data = np.fromfile(Path(path), np.uint8)
     except OSError as e:
-        raise InputDataError(f'column "{name}": vocabulary_file {path!r} cannot be read ({e.strerror}). Give the path of a text file.') from e
+        raise InputDataError(
+            f'column "{name}": vocabulary_file {path!r} cannot be read ({e.strerror}). Give the path of a text file.'
+        ) from e
     if (data == 13).any():
         data = data[data != 13]
     ends = np.flatnonzero(data == 10)

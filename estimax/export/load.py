@@ -41,7 +41,9 @@ class _Callable:
                 raise ValueError("its checksum differs")
             self.exported = export.deserialize(bytearray(binary))
         except Exception as e:  # noqa: BLE001 - flatbuffers raises many kinds for a broken file
-            raise ExportError(f"Exported model {str(folder)!r}: {description['file']} is broken ({e}). Export the model again.") from e
+            raise ExportError(
+                f"Exported model {str(folder)!r}: {description['file']} is broken ({e}). Export the model again."
+            ) from e
         self.call = jax.jit(self.exported.call)
 
 
@@ -73,14 +75,18 @@ class Predictor:
     def _read_manifest(self) -> dict[str, Any]:
         file = self._folder / MANIFEST
         if not file.is_file():
-            raise ExportError(f"{str(self._folder)!r} is no exported model: {MANIFEST} is missing. Give the timestamped folder that an export made.")
+            raise ExportError(
+                f"{str(self._folder)!r} is no exported model: {MANIFEST} is missing. Give the timestamped folder that an export made."
+            )
         try:
             manifest = json.loads(file.read_text())
             known = manifest["format"]
         except (ValueError, KeyError, TypeError) as e:
             raise ExportError(f"Exported model {str(self._folder)!r}: {MANIFEST} is broken ({e}). Export the model again.") from e
         if known != FORMAT:
-            raise ExportError(f"Exported model {str(self._folder)!r} has format {known}, this estimax reads {FORMAT}. Load it with estimax {manifest.get('estimax')}.")
+            raise ExportError(
+                f"Exported model {str(self._folder)!r} has format {known}, this estimax reads {FORMAT}. Load it with estimax {manifest.get('estimax')}."
+            )
         return manifest
 
     def _read_weights(self, described: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -101,7 +107,9 @@ class Predictor:
     def _signature(self, name: str | None) -> _Callable:
         name = name or self.default
         if name not in self._descriptions:
-            raise ExportError(f"Exported model {str(self._folder)!r} has no signature {name!r}; it has {sorted(self._descriptions)}.")
+            raise ExportError(
+                f"Exported model {str(self._folder)!r} has no signature {name!r}; it has {sorted(self._descriptions)}."
+            )
         if name not in self._loaded:
             self._loaded[name] = _Callable(self._folder, self._descriptions[name])
         return self._loaded[name]
@@ -154,11 +162,18 @@ def _as_traced(arrays: Mapping[str, Any], loaded: _Callable) -> dict[str, Any]:
 
 
 def _columns(features: Any) -> Any:
-    if isinstance(features, Sequence) and not isinstance(features, (str, bytes)) and features and all(isinstance(r, Mapping) for r in features):
+    if (
+        isinstance(features, Sequence)
+        and not isinstance(features, (str, bytes))
+        and features
+        and all(isinstance(r, Mapping) for r in features)
+    ):
         names = list(features[0])
         for i, row in enumerate(features):
             if set(row) != set(names):
-                raise InputDataError(f"Row {i} has features {sorted(row)}, row 0 has {sorted(names)}. Give every row the same features.")
+                raise InputDataError(
+                    f"Row {i} has features {sorted(row)}, row 0 has {sorted(names)}. Give every row the same features."
+                )
         return {n: [row[n] for row in features] for n in names}
     return features
 

@@ -69,7 +69,7 @@ def save(
     except OSError as e:
         raise ExportError(f"Export folder {str(target)!r} cannot be made: {e}. Choose a folder that you may write to.") from e
     try:
-        manifest = {
+        manifest: dict[str, Any] = {
             "format": FORMAT,
             "estimax": __version__,
             "platforms": list(PLATFORMS),
@@ -93,7 +93,8 @@ def save(
                 "arrays": {k: jax.tree.map(lambda x: list(np.shape(x)), v) for k, v in signature.arrays.items()},
                 **description,
             }
-        np.savez(temporary / WEIGHTS, **{f"w{i}": _storable(v) for i, v in enumerate(values.values())})
+        arrays: dict[str, Any] = {f"w{i}": _storable(v) for i, v in enumerate(values.values())}
+        np.savez(temporary / WEIGHTS, **arrays)
         for name, source in (assets_extra or {}).items():
             extra = (temporary / "assets.extra" / name).resolve()
             if not extra.is_relative_to((temporary / "assets.extra").resolve()):
@@ -107,7 +108,9 @@ def save(
         _sync_folder(target.parent)
     except OSError as e:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise ExportError(f"Export folder {str(target)!r} could not be written: {e}. Nothing is left of it; earlier exports are whole.") from e
+        raise ExportError(
+            f"Export folder {str(target)!r} could not be written: {e}. Nothing is left of it; earlier exports are whole."
+        ) from e
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -27,9 +27,7 @@ class Initializer:
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
         """An array of shape `shape`; float32 if `dtype` is omitted."""
-        raise TypeError(
-            f"{type(self).__name__}: no values to give. Define __call__(self, shape, dtype=None) in the subclass."
-        )
+        raise TypeError(f"{type(self).__name__}: no values to give. Define __call__(self, shape, dtype=None) in the subclass.")
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal initializer."""

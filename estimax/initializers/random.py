@@ -18,9 +18,7 @@ from estimax.initializers.base import RandomInitializer
 HOST_ELEMENTS = 1 << 22
 
 
-def draw(
-    key: jax.Array, center: float, spread: float, distribution: str, shape: tuple[int, ...], dtype: str
-) -> jax.Array:
+def draw(key: jax.Array, center: float, spread: float, distribution: str, shape: tuple[int, ...], dtype: str) -> jax.Array:
     """Random values `center + spread * z`.
 
     A key stands for other values within a traced function, and beyond `HOST_ELEMENTS`, than elsewhere; both are
@@ -190,9 +188,7 @@ class Orthogonal(RandomInitializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
         shape = tuple(shape)
         if len(shape) < 2:
-            raise ValueError(
-                f"Orthogonal: expected a shape of at least two axes, given {shape}. Use RandomNormal for vectors."
-            )
+            raise ValueError(f"Orthogonal: expected a shape of at least two axes, given {shape}. Use RandomNormal for vectors.")
         dtype = standardize_dtype(dtype)
         rows, columns = math.prod(shape[:-1]), shape[-1]
         # The decomposition has no 16-bit form; float64 stays.

@@ -45,7 +45,9 @@ def conv1d(inputs: Any, filters: int, kernel_size: Any, strides: Any = 1, paddin
     return Conv1D(filters, kernel_size, strides=strides, padding=padding, **arguments)(inputs)
 
 
-def conv2d(inputs: Any, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", **arguments: Any) -> jax.Array:
+def conv2d(
+    inputs: Any, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", **arguments: Any
+) -> jax.Array:
     """`Conv2D(filters, kernel_size, strides, padding, ...)(inputs)`.
 
     Reference: tf.compat.v1.layers.conv2d.
@@ -53,7 +55,9 @@ def conv2d(inputs: Any, filters: int, kernel_size: Any, strides: Any = (1, 1), p
     return Conv2D(filters, kernel_size, strides=strides, padding=padding, **arguments)(inputs)
 
 
-def conv3d(inputs: Any, filters: int, kernel_size: Any, strides: Any = (1, 1, 1), padding: str = "valid", **arguments: Any) -> jax.Array:
+def conv3d(
+    inputs: Any, filters: int, kernel_size: Any, strides: Any = (1, 1, 1), padding: str = "valid", **arguments: Any
+) -> jax.Array:
     """`Conv3D(filters, kernel_size, strides, padding, ...)(inputs)`.
 
     Reference: tf.compat.v1.layers.conv3d.

@@ -76,9 +76,7 @@ class Loss:
 
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
         """The loss of each row or position, not reduced. Shape `[batch, ...]`."""
-        raise TypeError(
-            f'Loss "{self.name}": it has no formula. Define call(self, y_true, y_pred) in {type(self).__name__}.'
-        )
+        raise TypeError(f'Loss "{self.name}": it has no formula. Define call(self, y_true, y_pred) in {type(self).__name__}.')
 
     def values(self, y_true: Any, y_pred: Any, mask: jax.Array | None) -> jax.Array:
         """What `call` gives; losses that mix rows override it to leave out those that the mask excludes."""

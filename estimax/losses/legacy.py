@@ -250,5 +250,7 @@ def _float(x: Any) -> jax.Array:
 def _pair(what: str, labels: Any, predictions: Any) -> tuple[jax.Array, jax.Array]:
     labels, predictions = _float(labels), _float(predictions)
     if labels.shape != predictions.shape:
-        raise ValueError(f"{what}: given labels {labels.shape} and predictions {predictions.shape}, expected one shape. Reshape one of them.")
+        raise ValueError(
+            f"{what}: given labels {labels.shape} and predictions {predictions.shape}, expected one shape. Reshape one of them."
+        )
     return labels, predictions

@@ -58,9 +58,7 @@ class LossFunctionWrapper(Loss):
         return {**super().get_config(), "fn": fn, **{k: serialize(v) for k, v in self.kwargs.items()}}
 
     @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-    ) -> LossFunctionWrapper:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> LossFunctionWrapper:
         config = dict(config)
         fn = resolve(config.pop("fn"), FUNCTIONS, kind="loss", module="keras.losses", custom_objects=custom_objects)
         return cls(fn, **{k: deserialize(v, custom_objects) for k, v in config.items()})

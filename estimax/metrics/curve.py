@@ -94,9 +94,7 @@ class AUC(_Curve):
             inner = sorted(float(t) for t in thresholds)
             self._even = are_even([0.0, *inner, 1.0])
         if num_labels and not multi_label:
-            raise ValueError(
-                f"AUC: given num_labels={num_labels} without multi_label=True. Add it, or leave num_labels out."
-            )
+            raise ValueError(f"AUC: given num_labels={num_labels} without multi_label=True. Add it, or leave num_labels out.")
         self.curve = str(curve).upper()
         self.summation_method = method
         self.num_thresholds = len(inner) + 2

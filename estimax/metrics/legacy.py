@@ -141,10 +141,14 @@ def sensitivity_at_specificity(
 
     Reference: tf.compat.v1.metrics.sensitivity_at_specificity.
     """
-    return _updated(SensitivityAtSpecificity(specificity, num_thresholds, name=name), *_truth(labels, predictions), weights=weights)
+    return _updated(
+        SensitivityAtSpecificity(specificity, num_thresholds, name=name), *_truth(labels, predictions), weights=weights
+    )
 
 
-def true_positives(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, name: str = "true_positives") -> Pair:
+def true_positives(
+    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, name: str = "true_positives"
+) -> Pair:
     """The number of true labels whose prediction is not 0.
 
     Reference: tf.compat.v1.metrics.true_positives.
@@ -152,7 +156,9 @@ def true_positives(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike
     return _updated(TruePositives(name=name), *_both_truth(labels, predictions), weights=weights)
 
 
-def false_positives(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, name: str = "false_positives") -> Pair:
+def false_positives(
+    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, name: str = "false_positives"
+) -> Pair:
     """The number of false labels whose prediction is not 0.
 
     Reference: tf.compat.v1.metrics.false_positives.
@@ -160,7 +166,9 @@ def false_positives(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLik
     return _updated(FalsePositives(name=name), *_both_truth(labels, predictions), weights=weights)
 
 
-def true_negatives(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, name: str = "true_negatives") -> Pair:
+def true_negatives(
+    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, name: str = "true_negatives"
+) -> Pair:
     """The number of false labels whose prediction is 0.
 
     Reference: tf.compat.v1.metrics.true_negatives.
@@ -168,7 +176,9 @@ def true_negatives(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike
     return _updated(TrueNegatives(name=name), *_both_truth(labels, predictions), weights=weights)
 
 
-def false_negatives(labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, name: str = "false_negatives") -> Pair:
+def false_negatives(
+    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None, name: str = "false_negatives"
+) -> Pair:
     """The number of true labels whose prediction is 0.
 
     Reference: tf.compat.v1.metrics.false_negatives.

@@ -212,9 +212,7 @@ class MeanMetricWrapper(RunningMean):
         return {**super().get_config(), "fn": fn, **{k: serialize(v) for k, v in self.kwargs.items()}}
 
     @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-    ) -> MeanMetricWrapper:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> MeanMetricWrapper:
         config = dict(config)
         fn = resolve(config.pop("fn"), FUNCTIONS, kind="metric", module="keras.losses", custom_objects=custom_objects)
         return cls(fn, **{k: deserialize(v, custom_objects) for k, v in config.items()})

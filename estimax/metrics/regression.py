@@ -215,9 +215,7 @@ class R2Score(Metric):
                 "'variance_weighted_average' or None."
             )
         if num_regressors < 0:
-            raise ValueError(
-                f"R2Score: expected num_regressors >= 0, given {num_regressors}. Use 0 for the plain score."
-            )
+            raise ValueError(f"R2Score: expected num_regressors >= 0, given {num_regressors}. Use 0 for the plain score.")
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors
         self.num_samples = self.add_variable((), "zeros", name="num_samples")

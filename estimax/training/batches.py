@@ -91,8 +91,8 @@ def flatten(features: Any, labels: Any = None, weights: Any = None) -> tuple[dic
             on_host.add(key)
         return key
 
-    keys = [walk(part, name) for part, name in ((features, "features"), (labels, "labels"), (weights, "weights"))]
-    return raw, Structure(*keys, frozenset(on_host))
+    keys = {name: walk(part, name) for name, part in (("features", features), ("labels", labels), ("weights", weights))}
+    return raw, Structure(**keys, on_host=frozenset(on_host))
 
 
 def _as_array(x: Any) -> np.ndarray | None:

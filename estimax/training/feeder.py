@@ -79,7 +79,7 @@ def prepare(plan: Plan, raw: dict[str, Any], state: Any = None, *, pad: bool | N
 
 def check_range(arrays: dict[str, Any]) -> dict[str, Any]:
     """64-bit integers as 32-bit ones where JAX stores 32 bits; an error instead of a silent change of ids."""
-    if jax.config.jax_enable_x64:
+    if jax.config.read("jax_enable_x64"):
         return arrays
 
     def narrow(key: str, x: Any) -> Any:

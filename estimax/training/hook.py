@@ -133,7 +133,8 @@ class LazyLogs(Mapping):
     """
 
     def __init__(self, read: Callable[[], Mapping[str, Any]]):
-        self._read, self._found = read, None
+        self._read = read
+        self._found: dict[str, Any] | None = None
 
     def _all(self) -> Mapping[str, Any]:
         if self._found is None:

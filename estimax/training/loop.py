@@ -38,7 +38,7 @@ class Run:
         state: after the last finished step.
         totals: metric totals of this epoch.
         stop_requested: whether a hook asked to stop.
-        model: the Keras-like model, if there is one.
+        estimator: whose run it is, for hooks, if it is an Estimator's.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Run:
         self.stop_requested = False
         self.extras: dict[str, Any] = {}
         self.last_rows = 0
+        self.estimator: Any = None
         self._losses: tuple[Any, int] | None = None
         self._input_state: Any = None
         self._wanted_extras = False
@@ -98,7 +99,9 @@ class Run:
 
     def logs(self) -> LazyLogs:
         """Metrics since the totals were last reset, read from the device only if looked at."""
-        plan, totals = self.plan, self.totals
+        return self._logs_of(self.plan, self.totals)
+
+    def _logs_of(self, plan: Plan | None, totals: Mapping[str, Any]) -> LazyLogs:
         # Computed now, since the next step takes the totals' memory; read only if somebody looks.
         results = {} if plan is None or not totals else self.program.results(plan, totals)
         return LazyLogs(lambda: jax.device_get(results))
@@ -179,7 +182,15 @@ class Run:
         if table is not None and group == "auto":
             group = GROUP  # rows of a table cost nothing to wait for, and one group size is one compilation
         pace = _Pace(self.plan, group, None if last == 2**62 else last - begun)
-        feeder = Feeder(iterator, self.plan, pace.group, place=functools.partial(self.place, axis=1), limit=last - begun, first=(raw, first_state), table=table)
+        feeder = Feeder(
+            iterator,
+            self.plan,
+            pace.group,
+            place=functools.partial(self.place, axis=1),
+            limit=last - begun,
+            first=(raw, first_state),
+            table=table,
+        )
         try:
             for fed in feeder:
                 self._train_fed(fed, pace, last)
@@ -292,26 +303,24 @@ class Run:
             InputDataError: if the input is empty.
         """
         iterator = iter(batches)
-        table = find() if (find := getattr(iterator, "over_rows", None)) is not None and steps is None else None
-        plan, totals, done = None, {}, 0
+        find = getattr(iterator, "over_rows", None)
+        table = find() if find is not None and steps is None and on_batch is None else None
+        plan, done = None, 0
+        totals: dict[str, Any] = {}
         for batch in iterator:
             raw, structure = flatten(*split_batch(batch))
             if plan is None or structure.signature != plan.structure.signature:
                 plan = self.program.plan_of(EVAL, raw, structure, self.state)
                 totals = totals or _copies(plan.initial_totals)
                 params, state, step = self._values(raw, structure)
-            prepared: Iterable[tuple[dict[str, Any], Any]] = [(prepare(plan, raw).arrays, None)]
-            whole = table is not None and on_batch is None
-            if whole:
-                prepared = gathered_batches(plan, *table) or prepared
+            whole = None if table is None else gathered_batches(plan, *table)
             table = None
-            for arrays, layout in prepared:
+            for arrays, layout in whole or [(prepare(plan, raw).arrays, None)]:
                 totals = self.program.eval_function(plan, layout)(params, state, totals, self.place(arrays), step)
                 done += 1
             if on_batch is not None:
-                results = self.program.results(plan, totals)
-                on_batch(done - 1, LazyLogs(lambda results=results: jax.device_get(results)))
-            if whole and not isinstance(prepared, list) or steps is not None and done >= steps:
+                on_batch(done - 1, self._logs_of(plan, totals))
+            if whole is not None or steps is not None and done >= steps:
                 break
         if plan is None:
             raise InputDataError(

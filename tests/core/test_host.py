@@ -5,7 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from estimax.core import Features, Frame, HostContext, HostOp, HostOutput, HostTransform, HostValue, as_host_value, finish_outputs, register
+from estimax.core import (
+    Features,
+    Frame,
+    HostContext,
+    HostOp,
+    HostOutput,
+    HostTransform,
+    HostValue,
+    as_host_value,
+    finish_outputs,
+    register,
+)
 from estimax.core.errors import HostValueError, InputDataError
 
 

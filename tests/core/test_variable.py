@@ -15,8 +15,19 @@ def test_python_numbers_get_default_types():
 
 def test_arithmetic_uses_the_value():
     v = Variable([2.0, 4.0])
-    assert (v + 1).tolist() == [3, 5] and (1 - v).tolist() == [-1, -3] and (v * v).tolist() == [4, 16] and (v > 3).tolist() == [False, True]
-    assert (-v)[0] == -2 and float(jnp.sum(v.value)) == 6 and (jnp.ones(2) @ v).tolist() == 6 and np.asarray(v).tolist() == [2, 4] and len(v) == 2
+    assert (
+        (v + 1).tolist() == [3, 5]
+        and (1 - v).tolist() == [-1, -3]
+        and (v * v).tolist() == [4, 16]
+        and (v > 3).tolist() == [False, True]
+    )
+    assert (
+        (-v)[0] == -2
+        and float(jnp.sum(v.value)) == 6
+        and (jnp.ones(2) @ v).tolist() == 6
+        and np.asarray(v).tolist() == [2, 4]
+        and len(v) == 2
+    )
 
 
 def test_wrong_shape_is_refused_by_path():

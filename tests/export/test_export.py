@@ -40,7 +40,12 @@ def trained(tmp_path_factory):
     program = Program(forward)
     run = Run(program)
     tags_of = [["a", "b"][: i % 3] for i in range(N)]
-    run.train([({"age": AGE[i : i + 50], "city": CITY[i : i + 50], "tags": tags_of[i : i + 50]}, LABEL[i : i + 50]) for i in range(0, N, 50)])
+    run.train(
+        [
+            ({"age": AGE[i : i + 50], "city": CITY[i : i + 50], "tags": tags_of[i : i + 50]}, LABEL[i : i + 50])
+            for i in range(0, N, 50)
+        ]
+    )
     features = {"age": AGE[:5], "city": CITY[:5], "tags": tags_of[:5]}
     folder = tmp_path_factory.mktemp("exports") / "1"
     signatures = export.signatures_of(program, features, run.state, lambda p: {"serving_default": p, "only_z": {"z": p["z"]}})

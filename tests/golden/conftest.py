@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 
-
 def pytest_terminal_summary(terminalreporter):  # noqa: ANN001
     counts: dict[str, Counter] = defaultdict(Counter)
     for outcome in ("passed", "failed", "error", "xfailed", "xpassed", "skipped"):

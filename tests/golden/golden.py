@@ -21,7 +21,7 @@ def root() -> Path:
     return Path(os.environ.get("ESTIMAX_GOLDEN", DEFAULT))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def read(path: str) -> dict[str, Any]:
     """One file of cases."""
     return json.loads((root() / path).read_text())
@@ -102,7 +102,7 @@ def is_value(t: Any) -> bool:
 
 def value(t: dict) -> Any:
     """A recorded tensor as an array, `Sparse` or `Ragged`."""
-    (kind, v), = t.items()
+    ((kind, v),) = t.items()
     if kind == "dense":
         return array(v["data"], v["dtype"], v["shape"])
     if kind == "sparse":
@@ -111,7 +111,9 @@ def value(t: dict) -> Any:
     return Ragged(v["nested_row_splits"], array(flat["data"], flat["dtype"], flat["shape"]))
 
 
-def build_tf(tree: Any, lookup: Callable[[str], Any], callables: dict[str, Callable], decode: Callable[[dict], Any] = value) -> Any:
+def build_tf(
+    tree: Any, lookup: Callable[[str], Any], callables: dict[str, Callable], decode: Callable[[dict], Any] = value
+) -> Any:
     """Interprets a config tree of the TensorFlow side; see the README of the cases."""
     again = functools.partial(build_tf, lookup=lookup, callables=callables, decode=decode)
     if isinstance(tree, list):

@@ -27,7 +27,9 @@ def test_reductions(reduction, expected):
 
 
 def test_no_reduction_keeps_the_shape_and_one_weight_a_row_spreads():
-    losses = legacy.mean_squared_error(jnp.zeros((2, 2)), jnp.ones((2, 2)), jnp.array([[1.0], [3.0]]), reduction=legacy.Reduction.NONE)
+    losses = legacy.mean_squared_error(
+        jnp.zeros((2, 2)), jnp.ones((2, 2)), jnp.array([[1.0], [3.0]]), reduction=legacy.Reduction.NONE
+    )
     np.testing.assert_allclose(losses, [[1.0, 1.0], [3.0, 3.0]])
 
 

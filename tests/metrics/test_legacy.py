@@ -11,7 +11,9 @@ from estimax.metrics import legacy
 
 
 def test_accuracy_gives_a_metric_and_its_value():
-    metric, value = legacy.accuracy(jnp.array([[1], [2], [3]]), jnp.array([1, 2, 0]), weights=jnp.array([1.0, 1.0, 2.0]), name="acc")
+    metric, value = legacy.accuracy(
+        jnp.array([[1], [2], [3]]), jnp.array([1, 2, 0]), weights=jnp.array([1.0, 1.0, 2.0]), name="acc"
+    )
     assert isinstance(metric, metrics.Accuracy) and metric.name == "acc"
     assert float(value) == float(metric.result()) == 0.5
 
@@ -20,7 +22,9 @@ def test_counts_and_shares_take_classes_as_truth():
     labels, predictions = jnp.array([True, False, True, True]), jnp.array([1, 2, 0, 1])
     values = {f.__name__: float(f(labels, predictions)[1]) for f in (legacy.precision, legacy.recall, legacy.true_positives)}
     np.testing.assert_allclose(list(values.values()), [2 / 3, 2 / 3, 2])
-    assert [float(f(labels, predictions)[1]) for f in (legacy.false_positives, legacy.false_negatives, legacy.true_negatives)] == [1, 1, 0]
+    assert [
+        float(f(labels, predictions)[1]) for f in (legacy.false_positives, legacy.false_negatives, legacy.true_negatives)
+    ] == [1, 1, 0]
 
 
 def test_probabilities_and_thresholds():

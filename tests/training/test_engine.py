@@ -255,7 +255,10 @@ def test_row_tables_train_as_dense_ones(optimizer):
     def run_with(sparse):
         def forward(mode, features, labels, weights):
             table = core.Variable(
-                lambda s, d: jax.random.normal(core.next_key(), s) * 0.1 if optimizer != "Ftrl" else jnp.zeros(s), (50, 4), name="t", row_sparse=sparse
+                lambda s, d: jax.random.normal(core.next_key(), s) * 0.1 if optimizer != "Ftrl" else jnp.zeros(s),
+                (50, 4),
+                name="t",
+                row_sparse=sparse,
             )
             e = core.embedding_lookup(table, features["ids"]).sum(1)
             again = core.embedding_lookup(table, features["ids"][:, :1])[:, 0]
@@ -263,7 +266,9 @@ def test_row_tables_train_as_dense_ones(optimizer):
             return Outputs(loss=loss, train_ops=(TrainOp(getattr(optimizers, optimizer)(0.1), loss),))
 
         rng = np.random.default_rng(1)
-        batches = [({"ids": rng.integers(-1, 50, (16, 3)).astype("int32")}, rng.normal(size=16).astype("float32")) for _ in range(20)]
+        batches = [
+            ({"ids": rng.integers(-1, 50, (16, 3)).astype("int32")}, rng.normal(size=16).astype("float32")) for _ in range(20)
+        ]
         run = Run(Program(forward))
         run.train(batches)
         assert bool(run.plan.row_tables) == sparse
@@ -304,7 +309,9 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     checkpoints = Checkpointer(tmp_path)
     checkpoints.save(run.state)
     other = run.state.replace(params={**run.state.params, "dense/kernel": jnp.zeros((9, 16)), "extra": jnp.zeros(1)})
-    with pytest.raises(CheckpointError, match=r"extra: missing; dense/kernel: shape \(8, 16\), expected \(9, 16\)|dense/kernel: shape"):
+    with pytest.raises(
+        CheckpointError, match=r"extra: missing; dense/kernel: shape \(8, 16\), expected \(9, 16\)|dense/kernel: shape"
+    ):
         checkpoints.restore(other)
     checkpoints.close()
 
@@ -336,7 +343,9 @@ def test_a_table_in_memory_gives_the_same_numbers_as_its_batches():
         return Outputs(loss=loss, metrics={"loss": loss}, train_ops=(TrainOp(optimizers.SGD(0.05), loss),))
 
     def dataset():  # a new one each time: a second iteration over the same one would shuffle anew
-        return as_batches(Dataset.from_tensor_slices(({"x": X, "city": city}, Y)).shuffle(1000, seed=3).batch(96).repeat(3).prefetch(2))
+        return as_batches(
+            Dataset.from_tensor_slices(({"x": X, "city": city}, Y)).shuffle(1000, seed=3).batch(96).repeat(3).prefetch(2)
+        )
 
     whole = Run(Program(forward))
     whole.train(dataset())

@@ -20,7 +20,9 @@ def test_batches_give_the_same_mean_and_variance_as_the_whole():
     for layer in (whole, parts):
         np.testing.assert_allclose(layer.mean[0], data.mean(0), rtol=1e-5)
         np.testing.assert_allclose(layer.variance[0], data.var(0), rtol=1e-5)
-    np.testing.assert_allclose(layers.Normalization(mean=data.mean(0), variance=data.var(0))(data), whole(data), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        layers.Normalization(mean=data.mean(0), variance=data.var(0))(data), whole(data), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_constant_feature_gives_zeros():

@@ -209,7 +209,9 @@ def test_inside_a_compiled_step_lengths_are_rounded_up():
 def test_strings_make_symbolic_inputs():
     y = layers.TextVectorization(vocabulary=["a"])(layers.Input((1,), dtype="string"))
     assert (y.shape, y.dtype) == ((None, None), "int32")
-    crossed = layers.HashedCrossing(5, output_mode="one_hot")([layers.Input((1,), dtype="string"), layers.Input((1,), dtype="int32")])
+    crossed = layers.HashedCrossing(5, output_mode="one_hot")(
+        [layers.Input((1,), dtype="string"), layers.Input((1,), dtype="int32")]
+    )
     assert (crossed.shape, crossed.dtype) == ((None, 5), "float32")
 
 

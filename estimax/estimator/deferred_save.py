@@ -69,8 +69,9 @@ class DeferredSave:
                 self._last = time.monotonic()
                 state, extra = pending
                 self._checkpoints.save(state, extra(), force=True)
-            self._checkpoints.wait()
-            if pending is not None:
+        self._checkpoints.wait()  # not under the lock: training goes on meanwhile
+        with self._lock:
+            if pending is not None and self._pending is None:
                 self._marker.unlink(missing_ok=True)
 
     def _on_timer(self) -> None:

@@ -312,7 +312,6 @@ class Estimator:
             self._state = run.state
             for hook in run.hooks:
                 hook.end(run)
-            self._checkpoints.wait()  # who looks into model_dir after train has returned finds the checkpoint
         except BaseException as error:
             self._keep_after(run, error)
             for hook in run.hooks:

@@ -423,6 +423,7 @@ class CheckpointSaverHook(Hook):
             )
         if finished and self._saved == run.step:
             self._on_finished(run.step)
+            self._checkpointer.wait()
             return False
         if finished and not self.listeners and self._defer(run.state, lambda: self._extra(run)):
             return False
@@ -431,6 +432,8 @@ class CheckpointSaverHook(Hook):
         extra = self._extra(run) | ({} if finished else {"input": run.input_state()})
         self._checkpointer.save(run.state, extra)
         self._saved = run.step
+        if finished:
+            self._checkpointer.wait()  # who looks into model_dir after training has ended finds the checkpoint
         stops = [bool(listener.after_save(run, run.step)) for listener in self.listeners]
         return any(stops)
 

@@ -29,23 +29,51 @@ def _specs(what: str, values: Any) -> dict[str, Any]:
     return dict(values)
 
 
+def _sources(features: Mapping[str, Any], receiver_tensors: Mapping[str, Any]) -> dict[str, str]:
+    """By feature, the input that it is: the same object, or else that of the same name."""
+    if len(features) == len(receiver_tensors) == 1:
+        return dict(zip(features, receiver_tensors))
+    found = {}
+    for name, value in features.items():
+        same = [k for k, v in receiver_tensors.items() if v is value]
+        if isinstance(value, _Parsed):
+            continue
+        if not same and name not in receiver_tensors:
+            raise ValueError(
+                f"ServingInputReceiver: feature {name!r} is none of the receiver_tensors {sorted(receiver_tensors)}. What is computed from "
+                "them is written as a function: ServingInputReceiver(lambda inputs: {...}, receiver_tensors)."
+            )
+        found[name] = name if name in same or not same else same[0]
+    return found
+
+
 class ServingInputReceiver:
     """The features of the model, and the inputs of a request that they are made of.
 
     Args:
-        features: by name, a `TensorSpec` or sample array for each; what the model_fn gets.
+        features: what the model_fn gets: by name, a `TensorSpec` or sample array for each; or a function that makes the features from a
+            dict of arrays with the names of `receiver_tensors`. It is compiled into the export; strings can only be passed on.
         receiver_tensors: inputs of requests by name, in the same form; the features themselves if they are equal.
         receiver_tensors_alternatives: further sets of inputs, `{name: {input: spec}}`, each a part of the features.
 
     Raises:
-        ValueError: for empty or nameless features.
+        ValueError: for empty or nameless features, or a feature that is neither one of the receiver tensors nor has the name of one.
+
+    Example:
+        >>> from estimax.data import TensorSpec
+        >>> inputs = {"x": TensorSpec((None,), "float32")}
+        >>> ServingInputReceiver(lambda inputs: {"double": 2 * inputs["x"]}, inputs).receiver_tensors["x"].shape
+        (None,)
 
     Reference: tf.estimator.export.ServingInputReceiver.
     """
 
     def __init__(self, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Mapping[str, Any] | None = None):
-        self.features = _specs("features", features)
+        self.compute: Callable | None = features if callable(features) else None
+        given = None if callable(features) else _specs("features", features)
         self.receiver_tensors = _specs("receiver_tensors", receiver_tensors)
+        self.features = self.receiver_tensors if given is None else given
+        self.sources = {} if given is None else _sources(given, self.receiver_tensors)
         self.receiver_tensors_alternatives = {
             k: _specs(f"receiver_tensors_alternatives[{k!r}]", v) for k, v in (receiver_tensors_alternatives or {}).items()
         }
@@ -57,7 +85,7 @@ class TensorServingInputReceiver(ServingInputReceiver):
     """As `ServingInputReceiver`, for a model whose features are one array rather than a dict.
 
     Args:
-        features: a `TensorSpec` or sample array.
+        features: a `TensorSpec` or sample array, or a function that makes the array from a dict of those of `receiver_tensors`.
         receiver_tensors: the input of requests.
         receiver_tensors_alternatives: further sets of inputs.
 

@@ -65,7 +65,7 @@ def signatures_for(estimator: Any, receiver: ServingInputReceiver, state: TrainS
     kinds: dict[str, str] = {}
 
     def forward(mode: str, features: Any, labels: Any, weights: Any) -> Outputs:
-        spec = model_fn.spec(features, labels, mode)
+        spec = model_fn.spec(_features_of(receiver, features), labels, mode)
         outputs = spec.export_outputs or {}
         kinds.update({k: type(v).__name__ for k, v in outputs.items()})
         return Outputs(predictions={name: out.outputs for name, out in outputs.items()})
@@ -75,10 +75,9 @@ def signatures_for(estimator: Any, receiver: ServingInputReceiver, state: TrainS
         sample, rename = _parsed_sample(receiver.parser)
         inputs: Any = {"examples": {"dtype": "string", "shape": []}}
     else:
-        sample = {k: sample_of(v) for k, v in receiver.features.items()}
+        sample = {receiver.sources.get(k, k): sample_of(v) for k, v in receiver.features.items()}
         rename, inputs = None, None
-    features = next(iter(sample.values())) if receiver.single else sample
-    found = export.signatures_of(program, features, state, lambda out: out, rename=rename, inputs=inputs)
+    found = export.signatures_of(program, sample, state, lambda out: out, rename=rename, inputs=inputs)
     kept = {}
     for name, signature in found.items():
         method = METHODS.get(kinds.get(name, "PredictOutput"), "predict")
@@ -88,6 +87,14 @@ def signatures_for(estimator: Any, receiver: ServingInputReceiver, state: TrainS
     if not kept:
         kept = {n: _with_method(s, METHODS.get(kinds.get(n, "PredictOutput"), "predict")) for n, s in found.items()}
     return kept
+
+
+def _features_of(receiver: ServingInputReceiver, inputs: Any) -> Any:
+    """What the model_fn gets, from the inputs of a request."""
+    if receiver.parser is not None:
+        return inputs
+    features = receiver.compute(inputs) if receiver.compute is not None else {k: inputs[v] for k, v in receiver.sources.items()}
+    return next(iter(features.values())) if receiver.single and isinstance(features, Mapping) else features
 
 
 def _with_method(signature: Any, method: str) -> Any:

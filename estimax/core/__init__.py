@@ -14,6 +14,7 @@ from estimax.core.host import (
     as_host_value,
     finish_outputs,
     is_host_array,
+    is_plain_dict,
 )
 from estimax.core.lookup import embedding_lookup
 from estimax.core.names import first_free, snake_case, unique_paths
@@ -26,7 +27,7 @@ from estimax.core.variable import Variable
 __all__ = [
     "DTypePolicy", "Features", "Frame", "HostContext", "HostOp", "HostOutput", "HostTransform", "HostValue", "Lookup", "RowGradient",
     "SeedGenerator", "TrainState", "Variable", "as_host_value", "canonical", "current_frame", "deserialize", "embedding_lookup",
-    "errors", "find_class", "finish_outputs", "first_free", "floatx", "get_policy", "is_float", "is_host_array", "name_scope",
-    "next_key", "next_seed", "open_frame", "plain", "register", "remat", "row_count", "row_mask", "scan", "serialize", "set_random_seed",
-    "snake_case", "standardize_dtype", "unique_paths",
+    "errors", "find_class", "finish_outputs", "first_free", "floatx", "get_policy", "is_float", "is_host_array", "is_plain_dict",
+    "name_scope", "next_key", "next_seed", "open_frame", "plain", "register", "remat", "row_count", "row_mask", "scan", "serialize",
+    "set_random_seed", "snake_case", "standardize_dtype", "unique_paths",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
 from typing import Any
 
 import jax
@@ -28,12 +28,14 @@ class HostOp:
     which gives an array `[batch, ...]` or a dict of them. No Python loop over rows.
 
     Attributes:
-        pad_value: what a row that only pads the batch gets; -1 for ids.
+        pad_value: what fills the places of an array beyond a row's own values, and rows that only pad the batch; -1 for ids. None: 0 in
+            such places, and a padding row repeats a real one, since a row of zeros may be none that a model can compute (a text
+            without words).
         variable_axes: axes of the output, besides the batch, whose size may change from batch to batch.
         assets: names of config entries that are paths of files, copied along into exports.
     """
 
-    pad_value: float | int = 0
+    pad_value: float | int | None = None
     variable_axes: tuple[int, ...] = ()
     assets: tuple[str, ...] = ()
 
@@ -246,9 +248,9 @@ class HostTransform:
         """One transform that computes the values of both."""
         return HostTransform(list({v.key: v for v in (*self.values, *other.values)}.values()))
 
-    def pad_values(self) -> dict[str, float | int]:
-        """By key: what a padding row gets."""
-        return {v.key: (0 if v.op is None else v.op.pad_value) for v in self.values}
+    def pad_values(self) -> dict[str, float | int | None]:
+        """By key: what a padding row gets; None for a copy of a real row."""
+        return {v.key: (None if v.op is None else v.op.pad_value) for v in self.values}
 
     def get_config(self) -> dict[str, Any]:
         return {"values": [v.to_config() for v in self.values]}
@@ -272,8 +274,14 @@ def _device_ready(value: HostValue, column: Any) -> Any:
     return array
 
 
-class Features(Mapping):
+_UNREAD: Any = object()
+
+
+class Features(dict):
     """The features of one call: device arrays for number columns, `HostValue`s for strings and raw lists.
+
+    A dict whose values are made when they are read, so that what the model does not read never reaches a device. A model_fn may set,
+    replace and pop features, as it may in any dict.
 
     Args:
         names: key of each feature in the batch's raw columns.
@@ -281,34 +289,63 @@ class Features(Mapping):
     """
 
     def __init__(self, names: Mapping[str, str], on_host: frozenset[str]):
+        super().__init__(dict.fromkeys(names, _UNREAD))
         self._names, self._on_host = dict(names), on_host
 
     def __getitem__(self, name: str) -> Any:
-        try:
-            value = HostValue(self._names[name])
-        except KeyError:
+        if name not in self:
             raise InputDataError(
-                f"Feature {name!r} is missing from the input. Given features: {sorted(map(str, self._names))}. "
+                f"Feature {name!r} is missing from the input. Given features: {sorted(map(str, self))}. "
                 "Add it to what input_fn returns, or remove the column that reads it."
-            ) from None
-        return value if self._names[name] in self._on_host else value.on_device()
+            )
+        value = super().__getitem__(name)
+        if value is not _UNREAD:
+            return value
+        raw = HostValue(self._names[name])
+        return raw if self._names[name] in self._on_host else raw.on_device()
 
-    def host(self, name: str) -> HostValue:
-        """The raw feature as a host value; it need not exist before the value is used."""
-        return HostValue(self._names.get(name, name))
+    def host(self, name: str) -> HostValue | None:
+        """The raw feature as a host value, which need not exist before it is used; None for an array that the model computed."""
+        value = super().get(name, _UNREAD)
+        return HostValue(self._names.get(name, name)) if value is _UNREAD else as_host_value(value, name)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
+    # A dict's own methods would give what stands for values that were not read yet.
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return super().__iter__()  # overridden, so that dict(features) and {**features} go through __getitem__
 
-    def __len__(self) -> int:
-        return len(self._names)
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default
+
+    def pop(self, name: str, *default: Any) -> Any:
+        if name not in self and default:
+            return default[0]
+        value = self[name]
+        del self[name]
+        return value
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def values(self) -> Any:
+        return ValuesView(self)
+
+    def items(self) -> Any:
+        return ItemsView(self)
 
     def copy(self) -> dict[str, Any]:
         """A dict of all features, as `dict(features)`."""
         return dict(self)
+
+    def __repr__(self) -> str:
+        return f"Features({sorted(map(str, self))})"
+
+
+def is_plain_dict(x: Any) -> bool:
+    """Whether a value is a dict whose values may be read: reading those of `Features` would bring all of them to the device."""
+    return isinstance(x, dict) and not isinstance(x, Features)
 
 
 @jax.tree_util.register_pytree_node_class

@@ -21,6 +21,7 @@ from estimax.core import (
     deserialize,
     get_policy,
     is_float,
+    is_plain_dict,
     open_frame,
     serialize,
     snake_case,
@@ -261,7 +262,7 @@ class Layer(Tracked):
             return x.astype(self.compute_dtype) if self._needs_cast(x) else x
         if isinstance(x, Variable):
             return self._cast(x.value)
-        if isinstance(x, dict):
+        if is_plain_dict(x):
             return {k: self._cast(v) for k, v in x.items()}
         if isinstance(x, (list, tuple)) and x and not isinstance(x[0], (int, float, str, bytes, bool)):
             items = [self._cast(v) for v in x]

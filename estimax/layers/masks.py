@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from estimax.core import Frame
+from estimax.core import Frame, is_plain_dict
 from estimax.layers.signature import CallInfo
 
 
@@ -36,7 +36,7 @@ def fill_masks(frame: Frame, info: CallInfo, args: tuple, kwargs: dict[str, Any]
 
 
 def _mask_tree(frame: Frame, x: Any) -> Any:
-    if isinstance(x, dict):
+    if is_plain_dict(x):
         return {k: _mask_tree(frame, v) for k, v in x.items()}
     if isinstance(x, (list, tuple)):
         return [_mask_tree(frame, v) for v in x]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from estimax.core import HostValue
+from estimax.core import HostValue, is_plain_dict
 
 
 class CallInfo(NamedTuple):
@@ -37,7 +37,7 @@ call_info: Callable[[Any], CallInfo] = functools.cache(_call_info)
 
 def shape_of(x: Any) -> Any:
     """Shapes of a tree of arrays or symbolic tensors: a tuple for one, nested lists, tuples or dicts for many."""
-    if isinstance(x, dict):
+    if is_plain_dict(x):
         return {k: shape_of(v) for k, v in x.items()}
     if isinstance(x, (list, tuple)):
         return [shape_of(v) for v in x]

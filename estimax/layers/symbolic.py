@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from estimax.core import Frame, canonical, current_frame, standardize_dtype
+from estimax.core import Frame, canonical, current_frame, is_plain_dict, standardize_dtype
 
 
 class Node:
@@ -80,7 +80,7 @@ def symbolic_leaves(tree: Any) -> list[KerasTensor]:
     """The `KerasTensor`s in nested lists, tuples and dicts, in order."""
     if isinstance(tree, KerasTensor):
         return [tree]
-    if isinstance(tree, dict):
+    if is_plain_dict(tree):
         return [t for v in tree.values() for t in symbolic_leaves(v)]
     if isinstance(tree, (list, tuple)):
         return [t for v in tree for t in symbolic_leaves(v)]
@@ -91,7 +91,7 @@ def map_symbolic(fn: Callable[[KerasTensor], Any], tree: Any) -> Any:
     """Replaces every `KerasTensor` of nested lists, tuples and dicts, keeping all else as it is."""
     if isinstance(tree, KerasTensor):
         return fn(tree)
-    if isinstance(tree, dict):
+    if is_plain_dict(tree):
         return {k: map_symbolic(fn, v) for k, v in tree.items()}
     if isinstance(tree, (list, tuple)):
         items = [map_symbolic(fn, v) for v in tree]

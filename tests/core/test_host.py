@@ -56,7 +56,7 @@ def test_the_abstract_pass_finds_what_the_compiled_call_needs():
             return model(Features(names, on_host))
 
     assert call(arrays).tolist() == [6, 8]
-    assert set(transform.pad_values().values()) == {0, -1}
+    assert set(transform.pad_values().values()) == {None, -1}
 
 
 def test_an_untouched_array_leads_back_to_its_feature():
@@ -90,3 +90,17 @@ def test_outputs_are_finished_on_the_host():
 
 def test_equal_configs_have_equal_keys():
     assert Lengths(1).key == Lengths(1).key != Lengths(2).key
+
+
+def test_features_are_a_dict_that_reads_late_and_may_be_changed():
+    features = Features({"age": "features/age", "city": "features/city"}, frozenset({"features/city"}))
+    assert isinstance(features, dict) and list(features) == ["age", "city"] and len(features) == 2
+    features["twice"] = jnp.ones(2)
+    assert features.host("twice").value.tolist() == [1.0, 1.0]
+    assert isinstance(features.pop("city"), HostValue) and "city" not in features
+    assert features.get("city") is None and features.pop("city", 3) == 3 and features.setdefault("new", 4) == 4
+    assert "age" in repr(features)
+    with Frame(host=HostContext(arrays={"features/age": jnp.array([1.0, 2.0])})):
+        copies = [dict(features), {**features}, features.copy(), dict(features.items())]
+        assert all(np.asarray(c["age"]).tolist() == [1.0, 2.0] and c["new"] == 4 for c in copies)
+        assert len(list(features.values())) == 3

@@ -106,7 +106,8 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         data_format: `"channels_last"` (default) or `"channels_first"`.
         keepdims: whether pooled axes stay, with size 1.
 
-    Inputs `[batch, steps, channels]`, output `[batch, channels]`. The mask is used up: the output carries none.
+    Inputs `[batch, steps, channels]`, output `[batch, channels]`. The mask is used up: the output carries none. A
+    sequence of which the mask leaves no step gives 0.
 
     Example:
         >>> import jax.numpy as jnp
@@ -129,7 +130,8 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         (axis,) = self._axes
         weights = jnp.expand_dims(jnp.asarray(mask, inputs.dtype), 3 - axis)
         total = jnp.sum(inputs * weights, axis, keepdims=self.keepdims)
-        return total / jnp.sum(weights, axis, keepdims=self.keepdims)
+        # A sequence without a step gives 0, where Keras divides 0 by 0 and the NaN spoils every weight.
+        return total / jnp.maximum(jnp.sum(weights, axis, keepdims=self.keepdims), 1)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """The output carries no mask."""

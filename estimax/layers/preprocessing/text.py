@@ -188,7 +188,7 @@ class TextOp(HostOp):
                 )
         self.standardize, self.split, self.ngrams = standardize, split, ngrams
         self.length, self.fill, self.round_up = length, fill, round_up
-        self.pad_value = fill
+        self.pad_value = fill or None  # a padding row without words may be none that the model can compute
 
     def get_config(self) -> dict[str, Any]:
         named = {n: getattr(self, n) for n in ("standardize", "split")}

@@ -137,7 +137,7 @@ class Predictor:
         rows = row_count(encoded)
         # Sizes are rounded up to powers of two, so that requests of many sizes compile few programs.
         size = 1 << max(rows - 1, 0).bit_length()
-        padded = pad_rows(encoded, size, {v.key: v.op.pad_value if v.op else 0 for v in loaded.transform.values})
+        padded = pad_rows(encoded, size, loaded.transform.pad_values())
         arrays = {loaded.keys.get(k, k): v for k, v in padded.items()}
         if self._device_values is None:
             self._device_values = jax.device_put(self.variables)

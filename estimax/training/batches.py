@@ -122,7 +122,7 @@ def row_count(arrays: Mapping[str, Any]) -> int:
 
 
 def pad_rows(arrays: Mapping[str, Any], size: int, pad_values: Mapping[str, Any]) -> dict[str, Any]:
-    """The arrays with rows appended up to `size`."""
+    """The arrays with rows appended up to `size`: of the key's pad value, or copies of the first row where that is None."""
 
     def pad(x: Any, value: Any) -> Any:
         x = np.asarray(x)
@@ -130,7 +130,7 @@ def pad_rows(arrays: Mapping[str, Any], size: int, pad_values: Mapping[str, Any]
             return x
         out = np.empty((size, *x.shape[1:]), x.dtype)
         out[: x.shape[0]] = x
-        out[x.shape[0] :] = value
+        out[x.shape[0] :] = x[0] if value is None else value
         return out
 
-    return {k: jax.tree.map(functools.partial(pad, value=pad_values.get(k, 0)), v) for k, v in arrays.items()}
+    return {k: jax.tree.map(functools.partial(pad, value=pad_values.get(k)), v) for k, v in arrays.items()}

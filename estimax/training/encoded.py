@@ -59,11 +59,11 @@ class Layout:
 
 
 class EncodedTable:
-    """All rows of a table after the host transform, and a last row of padding.
+    """All rows of a table after the host transform.
 
     Args:
         blocks: encoded arrays of consecutive blocks of rows.
-        pad_values: what the padding row holds, by key.
+        pad_values: what rows that only pad hold, by key; None for what the given row holds.
     """
 
     def __init__(self, blocks: list[dict[str, Any]], pad_values: Mapping[str, Any]):
@@ -72,7 +72,8 @@ class EncodedTable:
             parts = [jax.tree.flatten(b[key]) for b in blocks]
             trees.append((key, parts[0][1]))
             for leaf in range(len(parts[0][0])):
-                array = _joined([p[0][leaf] for p in parts], pad_values.get(key, 0))
+                pad = pad_values.get(key)
+                array = _joined([p[0][leaf] for p in parts], 0 if pad is None else pad)
                 row_bytes = array.nbytes // max(len(array), 1)
                 if array.dtype.itemsize == 4 and row_bytes <= PACKED_BYTES:
                     words = array.reshape(len(array), -1).view(np.uint32)
@@ -84,21 +85,34 @@ class EncodedTable:
         self.layout = Layout(tuple(slots), tuple(trees))
         self._packed = np.concatenate(packed, axis=1) if packed else np.zeros((len(next(iter(loose.values()))), 0), np.uint32)
         self._loose = loose
-        self.rows = len(self._packed) - 1
+        self._pads = {k: v for k, v in pad_values.items() if v is not None}
 
-    def gather(self, rows: np.ndarray) -> dict[str, Any]:
-        """Rows by number, `[...]`, as packed and loose arrays `[..., ...]`; number `self.rows` is the padding row."""
+    def gather(self, rows: np.ndarray, valid: np.ndarray | None = None) -> dict[str, Any]:
+        """Rows by number, `[...]`, as packed and loose arrays `[..., ...]`.
+
+        Args:
+            rows: the numbers; those of rows that only pad are any real ones.
+            valid: False for rows that only pad; all are real if omitted.
+        """
         flat = rows.reshape(-1)
-        found = {PACKED: self._packed.take(flat, axis=0).reshape(*rows.shape, self._packed.shape[1])}
-        for name, array in self._loose.items():
-            found[name] = array.take(flat, axis=0).reshape(*rows.shape, *array.shape[1:])
-        return found
+        packed = self._packed.take(flat, axis=0)
+        loose = {name: array.take(flat, axis=0) for name, array in self._loose.items()}
+        if valid is not None and not valid.all():
+            padding = np.flatnonzero(~valid.reshape(-1))
+            for s in self.layout.slots:
+                if s.key in self._pads:
+                    packed[padding, s.start : s.stop] = np.asarray(self._pads[s.key], s.dtype).reshape(1).view(np.uint32)
+            for name, array in loose.items():
+                if name.rpartition("#")[0] in self._pads:
+                    array[padding] = self._pads[name.rpartition("#")[0]]
+        found = {name: array.reshape(*rows.shape, *array.shape[1:]) for name, array in loose.items()}
+        return {PACKED: packed.reshape(*rows.shape, packed.shape[1]), **found}
 
 
 def _joined(parts: list[np.ndarray], pad: Any) -> np.ndarray:
-    """Blocks of rows under each other, widened to the widest, and a row of padding."""
+    """Blocks of rows under each other, widened to the widest."""
     shape = tuple(max(p.shape[axis] for p in parts) for axis in range(1, parts[0].ndim))
-    out = np.full((sum(len(p) for p in parts) + 1, *shape), pad, parts[0].dtype)
+    out = np.full((sum(len(p) for p in parts), *shape), pad, parts[0].dtype)
     at = 0
     for p in parts:
         out[(slice(at, at + len(p)), *(slice(0, n) for n in p.shape[1:]))] = p

@@ -112,11 +112,11 @@ def gathered_batches(plan: Plan, table: Any, numbers: Iterator[np.ndarray]) -> I
         for rows in numbers:
             if plan.weighted:
                 plan.capacity = max(plan.capacity, len(rows))
-                rows = np.concatenate([rows, np.full(plan.capacity - len(rows), encoded.rows)])
-            arrays = encoded.gather(rows)
-            if plan.weighted:
-                arrays[ROW_MASK] = rows != encoded.rows
-            yield arrays, encoded.layout
+                valid = np.arange(plan.capacity) < len(rows)
+                rows = np.concatenate([rows, np.full(plan.capacity - len(rows), rows[0])])
+                yield {**encoded.gather(rows, valid), ROW_MASK: valid}, encoded.layout
+            else:
+                yield encoded.gather(rows), encoded.layout
 
     return batches()
 
@@ -266,12 +266,13 @@ class Feeder:
         longest = max(len(rows) for rows, _ in items)
         if self._plan.weighted:
             self._plan.capacity = longest = max(self._plan.capacity, longest)
-        index = np.full((size, longest), encoded.rows, np.int64)
+        index = np.zeros((size, longest), np.int64)
         for i, (rows, _) in enumerate(items):
-            index[i, : len(rows)] = rows
-        arrays = encoded.gather(index)
+            index[i, : len(rows)], index[i, len(rows) :] = rows, rows[0]
+        valid = np.arange(longest) < np.array([len(rows) for rows, _ in items] + [longest] * (size - len(items)))[:, None]
+        arrays = encoded.gather(index, valid)
         if self._plan.weighted:
-            arrays[ROW_MASK] = index != encoded.rows
+            arrays[ROW_MASK] = valid
         return Fed(self._place(arrays), len(items), [len(r) for r, _ in items], [s for _, s in items], encoded.layout)
 
     def _stacked(self, items: list[Prepared]) -> Fed:

@@ -83,7 +83,7 @@ class Plan:
     mode: str
     structure: Structure
     transform: HostTransform
-    pad_values: dict[str, float | int]
+    pad_values: dict[str, float | int | None]
     kinds: dict[str, str]
     bindings: dict[int, str]
     created: dict[str, Any]

@@ -363,3 +363,23 @@ def test_a_table_in_memory_gives_the_same_numbers_as_its_batches():
     rest.set_state(half.input_state())
     half.train(rest)
     assert half.step == 33 and same(values(half), values(whole))
+
+
+def test_padding_rows_cannot_poison_gradients():
+    """A row of zeros may be none that a model can compute; padding repeats a real one."""
+
+    def forward(mode, features, labels, weights):
+        w = core.Variable(lambda s, d: jnp.ones(s), (), name="w")
+        z = w.value * features["x"].sum(1) / jnp.abs(features["x"]).sum(1)  # 0 / 0 for a row of zeros
+        mask = core.row_mask(is_loss=True)
+        squares = (z - labels) ** 2
+        loss = jnp.sum(squares if mask is None else jnp.where(mask, squares, 0)) / core.row_count(z)
+        return Outputs(loss=loss, train_ops=(TrainOp(optimizers.SGD(0.1), loss),))
+
+    from estimax.data import Dataset, as_batches
+
+    run = Run(Program(forward))
+    run.train([({"x": X[:32]}, Y[:32]), ({"x": X[32:40]}, Y[32:40])])
+    assert np.isfinite(run.state.params["w"])
+    run.train(as_batches(Dataset.from_tensor_slices(({"x": X[:40]}, Y[:40])).batch(32)))
+    assert np.isfinite(run.state.params["w"]) and run.step == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -36,17 +37,18 @@ def config_with(config: RunConfig | None, model_dir: Any) -> RunConfig:
     return config if config.model_dir == chosen else config.replace(model_dir=chosen)
 
 
-def check_steps(steps: int | None, max_steps: int | None) -> None:
-    """Refuses steps that are not positive, or both of them.
+def check_steps(steps: float | None, max_steps: float | None) -> tuple[int | None, int | None]:
+    """Both as whole numbers, rounded up: programs compute steps as rows / batch size, and training ends when they are reached.
 
     Raises:
-        ValueError: for such arguments.
+        ValueError: if one is not positive, or both are given.
     """
     if steps is not None and max_steps is not None:
         raise ValueError(f"train: given steps={steps!r} and max_steps={max_steps!r}, expected at most one of them.")
     for name, value in (("steps", steps), ("max_steps", max_steps)):
         if value is not None and value <= 0:
             raise ValueError(f"train: {name}: given {value!r}, expected a positive number or None.")
+    return None if steps is None else math.ceil(steps), None if max_steps is None else math.ceil(max_steps)
 
 
 def checked_listeners(listeners: Any) -> list[CheckpointSaverListener]:

@@ -55,7 +55,7 @@ class Estimator:
         model_fn: `(features, labels, mode, params, config) -> EstimatorSpec`; all but `features` may be left out.
         model_dir: folder of checkpoints and event files; that of `config`, or a temporary one.
         config: a `RunConfig`.
-        params: hyper-parameters that the model_fn gets.
+        params: hyper-parameters that the model_fn gets: a dict, or an object that has them as attributes.
         warm_start_from: a checkpoint, model_dir or export to take weights from, or `WarmStartSettings`, where `model_dir` is empty.
 
     Raises:
@@ -79,11 +79,11 @@ class Estimator:
         model_fn: Callable,
         model_dir: str | os.PathLike | None = None,
         config: RunConfig | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: Any = None,
         warm_start_from: str | os.PathLike | WarmStartSettings | None = None,
     ):
         self._config = config_with(config, model_dir)
-        self._params = copy.deepcopy(dict(params)) if params is not None else {}
+        self._params = copy.deepcopy(dict(params) if isinstance(params, Mapping) else params) if params is not None else {}
         self._model_fn = ModelFn(model_fn, self._params, self._config)
         self._warm_start = as_settings(warm_start_from)
         self._program = Program(self._model_fn.forward, seed=self._config.seed, row_tables=self._row_tables)
@@ -113,7 +113,7 @@ class Estimator:
         return copy.copy(self._config)
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> Any:
         """A copy of the hyper-parameters."""
         return copy.deepcopy(self._params)
 
@@ -207,7 +207,7 @@ class Estimator:
             ValueError: if arguments are out of range, the input is empty, or the checkpoint is of another model.
             NanLossError: if the loss becomes NaN.
         """
-        check_steps(steps, max_steps)
+        steps, max_steps = check_steps(steps, max_steps)
         listeners = checked_listeners(saving_listeners)
         given = engine_hooks(hooks, what="train: hooks")
         if max_steps is not None and self._global_step() >= max_steps:

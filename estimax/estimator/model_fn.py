@@ -45,12 +45,12 @@ class ModelFn:
         ValueError: if it takes unknown arguments, or params are given that it does not take.
     """
 
-    def __init__(self, fn: Callable, params: Mapping[str, Any] | None, config: Any):
+    def __init__(self, fn: Callable, params: Any, config: Any):
         self.fn, self.params, self.config = fn, params, config
         self.takes = checked_arguments(fn, MODEL_FN_ARGUMENTS, what="model_fn", required=("features",))
         if params is not None and params and "params" not in self.takes:
             raise ValueError(
-                f"Estimator: params: given {sorted(params)}, but the model_fn takes only {list(self.takes)}. Add params to it."
+                f"Estimator: params: given {sorted(params) if isinstance(params, Mapping) else params!r}, but the model_fn takes only {list(self.takes)}. Add params to it."
             )
         self.facts: dict[str, ModeFacts] = {}
 

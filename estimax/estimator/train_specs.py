@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ class TrainSpec:
             )
         if self.max_steps is not None and self.max_steps <= 0:
             raise ValueError(f"TrainSpec: max_steps: given {self.max_steps!r}, expected a positive number or None.")
+        if self.max_steps is not None:
+            object.__setattr__(self, "max_steps", math.ceil(self.max_steps))
         engine_hooks(self.hooks, what="TrainSpec: hooks")
 
 

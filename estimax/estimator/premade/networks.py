@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from estimax import activations, layers
 from estimax.core import name_scope
@@ -66,6 +68,14 @@ def linear_network(feature_columns: Any, sparse_combiner: str, units: int, owner
     return logits
 
 
+def _whole(n: Any) -> Any:
+    """A number of units that is written as a string, a NumPy number or a float, as an int; anything else as it is."""
+    if isinstance(n, str):
+        return int(n) if n.strip().isdigit() else n
+    whole = isinstance(n, (float, np.floating, np.integer)) and n == int(n)
+    return int(n) if whole else n
+
+
 def dnn_network(
     feature_columns: Any,
     hidden_units: Sequence[int],
@@ -84,6 +94,7 @@ def dnn_network(
     columns = check_columns(feature_columns, owner)
     for column in columns:
         check_dense(column, owner)
+    hidden_units = [_whole(n) for n in hidden_units]  # programs give what they read from a command line
     if bad := [n for n in hidden_units if not isinstance(n, int) or n < 1]:
         raise ValueError(
             f"{owner}: hidden_units: given {list(hidden_units)}, expected positive numbers of units; {bad} are none."
@@ -128,7 +139,7 @@ def combined_model_fn(head: Head, parts: Sequence[tuple[str, Network, Any]]) -> 
 
         def train_ops(loss: Any) -> list[ScopedTrainOp]:
             scope = head.training_scope
-            return [ScopedTrainOp(opt, loss, lambda p, start=prefix: p.startswith(start), scope) for prefix, _, opt in parts]
+            return [ScopedTrainOp(opt, loss, functools.partial(_is_below, prefix), scope) for prefix, _, opt in parts]
 
         return head.create_estimator_spec(features, mode, logits, labels, train_op_fn=train_ops)
 
@@ -138,3 +149,7 @@ def combined_model_fn(head: Head, parts: Sequence[tuple[str, Network, Any]]) -> 
 def optimizer_of(given: Any, rate: float) -> Any:
     """An optimizer by TensorFlow's exact names, with the model's learning rate, or an object."""
     return legacy.get_estimator_optimizer(given, rate)
+
+
+def _is_below(prefix: str, path: str) -> bool:
+    return path.startswith(prefix)

@@ -1,0 +1,43 @@
+"""Arguments in the forms in which programs give them."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pytest
+
+import estimax as ex
+
+X = np.ones((4, 2), "float32")
+
+
+def model_fn(features, labels, mode, params):
+    loss = ((ex.layers.Dense(params.units)(features) - labels) ** 2).mean()
+    train_op = ex.optimizers.legacy.train.GradientDescentOptimizer(params.rate).minimize(loss)
+    return ex.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op)
+
+
+def input_fn():
+    return ex.data.Dataset.from_tensors((X, X)).repeat()
+
+
+def test_params_may_be_an_object_and_steps_a_quotient():
+    params = argparse.Namespace(units=2, rate=0.1)
+    estimator = ex.estimator.Estimator(model_fn, params=params).train(input_fn, max_steps=5 / 2)
+    params.rate = 7
+    assert estimator.params.rate == 0.1
+    assert int(estimator.get_variable_value("global_step")) == 3
+    assert ex.estimator.TrainSpec(input_fn, max_steps=39.0625).max_steps == 40
+    with pytest.raises(ValueError, match="params: given Namespace"):
+        ex.estimator.Estimator(lambda features, labels, mode: None, params=params)
+
+
+def test_numbers_of_units_as_a_command_line_gives_them():
+    x = ex.feature_columns.numeric_column("x")
+    estimator = ex.estimator.DNNRegressor(["3", np.int64(2), 4.0], [x])
+    estimator.train(lambda: ({"x": X[:, 0]}, X[:, :1]), steps=1)
+    assert [estimator.get_variable_value(f"dnn/hiddenlayer_{i}/kernel").shape[1] for i in range(3)] == [3, 2, 4]
+    for bad in ("two", 2.5, -1):
+        with pytest.raises(ValueError, match="hidden_units"):
+            ex.estimator.DNNRegressor([bad], [x])

@@ -63,7 +63,11 @@ def main() -> None:
             continue
         x, y = rng.normal(size=(rows, *shape)).astype(np.float32), rng.normal(size=(rows, 1)).astype(np.float32)
         models = {}
-        for label, package, options in (("keras", keras, {}), ("keras 16", keras, {"steps_per_execution": 16}), ("estimax", ex, {})):
+        for label, package, options in (
+            ("keras", keras, {}),
+            ("keras 16", keras, {"steps_per_execution": 16}),
+            ("estimax", ex, {}),
+        ):
             inputs = package.layers.Input(shape) if package is ex else package.Input(shape)
             model = package.Model(inputs, network(package, inputs))
             model.compile(optimizer="adam", loss="mse", **options)
@@ -75,13 +79,25 @@ def main() -> None:
         took = interleaved(runs, rounds=args.rounds)
         best = min(("keras", "keras 16"), key=lambda n: sorted(took[n])[len(took[n]) // 2])
         ours = spread(took["estimax"], 1e6 / (rows / batch), " us/step")
-        line(f"{name}: fit", ours, f"{best}: {spread(took[best], 1e6 / (rows / batch), ' us/step')}", ratio(took[best], took["estimax"]), "bar 1.0")
+        line(
+            f"{name}: fit",
+            ours,
+            f"{best}: {spread(took[best], 1e6 / (rows / batch), ' us/step')}",
+            ratio(took[best], took["estimax"]),
+            "bar 1.0",
+        )
         times = ratio(took["keras"], took["estimax"])
         line(f"{name}: fit, against Keras's default", ours, spread(took["keras"], 1e6 / (rows / batch), " us/step"), times)
         runs = {n: lambda m=m: m.predict(x, batch_size=batch, verbose=0) for n, m in models.items()}
         took = interleaved(runs, rounds=args.rounds)
         best = min(("keras", "keras 16"), key=lambda n: sorted(took[n])[len(took[n]) // 2])
-        line(f"{name}: predict", spread(took["estimax"], 1e3, " ms"), f"{best}: {spread(took[best], 1e3, ' ms')}", ratio(took[best], took["estimax"]), "bar 1.0")
+        line(
+            f"{name}: predict",
+            spread(took["estimax"], 1e3, " ms"),
+            f"{best}: {spread(took[best], 1e3, ' ms')}",
+            ratio(took[best], took["estimax"]),
+            "bar 1.0",
+        )
 
 
 if __name__ == "__main__":

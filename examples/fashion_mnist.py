@@ -1,6 +1,6 @@
 """A small CNN on Fashion-MNIST with the Keras-like API.
 
-    python examples/fashion_mnist.py --data path/to/fashion-mnist
+python examples/fashion_mnist.py --data path/to/fashion-mnist
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def main(argv: list[str] | None = None) -> float:
     args = parser.parse_args(argv)
     ex.set_random_seed(0)
     train, test = ex.datasets.fashion_mnist(args.data)
-    (x, y), (test_x, test_y) = ((np.asarray(p[0], np.float32)[..., None] / 255, np.asarray(p[1], np.int32)) for p in (train, test))
+    (x, y), (test_x, test_y) = (
+        (np.asarray(p[0], np.float32)[..., None] / 255, np.asarray(p[1], np.int32)) for p in (train, test)
+    )
     x, y = x[: args.rows], y[: args.rows]
 
     steps = args.epochs * -(-len(x) // 128)

@@ -1,6 +1,6 @@
 """Spam or not, from raw strings: TextVectorization and embeddings in one model that takes text, in `fit`, `predict` and the saved file.
 
-    python examples/sms_spam.py --data path/to/text/sms-spam
+python examples/sms_spam.py --data path/to/text/sms-spam
 """
 
 from __future__ import annotations

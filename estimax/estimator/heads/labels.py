@@ -43,7 +43,7 @@ class DenseLabels(HostOp):
     def __call__(self, raw: Any) -> np.ndarray:
         raw = _rectangular(raw)
         if self.vocabulary is None and _plain_numbers(raw):
-            array = np.asarray(raw)
+            array: Any = np.asarray(raw)
         else:
             entries = self._dense(raw)
             array = entries.values if entries.codes is None else entries.values[entries.codes]

@@ -101,7 +101,7 @@ class KMeans(Estimator):
         model = _Model(
             num_clusters, initial_clusters, distance_metric, use_mini_batch, kmeans_plus_plus_num_retries, feature_columns
         )
-        hooks = [] if relative_tolerance is None else [_ToleranceHook(relative_tolerance)]
+        hooks: list[Hook] = [] if relative_tolerance is None else [_ToleranceHook(relative_tolerance)]
 
         def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
             return model.spec(features, mode, hooks)

@@ -83,6 +83,7 @@ class LinearSVM(Estimator):
         def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
             logits = network(features)
             frame = current_frame()
+            assert frame is not None  # a model_fn runs in one
             squares = [
                 jnp.sum(jnp.square(v.value)) for p, v in frame.created.items() if v.trainable and not p.endswith("bias_weights")
             ]

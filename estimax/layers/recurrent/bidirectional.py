@@ -60,7 +60,8 @@ class Bidirectional(Layer):
         self.forward_layer: Any = _renamed(layer, "forward_")
         self.backward_layer: Any = backward_layer or _renamed(layer, "backward_", go_backwards=not layer.go_backwards)
         self._check_pair()
-        for side in (self.forward_layer, self.backward_layer):
+        sides: tuple[Any, Any] = (self.forward_layer, self.backward_layer)
+        for side in sides:
             if hasattr(side, "zero_output_for_mask"):
                 side.zero_output_for_mask = side.return_sequences
         self.merge_mode = merge_mode

@@ -59,7 +59,8 @@ class VariableTree:
         Raises:
             ValueError: if the tree has another structure or shape.
         """
-        if jax.tree.structure(tree) != self._structure:
-            raise ValueError(f"VariableTree: given a tree of structure {jax.tree.structure(tree)}, expected {self._structure}.")
+        given: Any = jax.tree.structure(tree)
+        if given != self._structure:
+            raise ValueError(f"VariableTree: given a tree of structure {given}, expected {self._structure}.")
         for variable, value in zip(self.variables, jax.tree.leaves(tree)):
             variable.assign(value)

@@ -29,7 +29,8 @@ def fit_inputs(model: Any, graph: Graph, inputs: Any) -> list[Any]:
 def _by_structure(model: Any, expected: Any, inputs: Any) -> list[Any]:
     if isinstance(expected, KerasTensor):
         if isinstance(inputs, Mapping):
-            return [_take(model, inputs, [expected.name])[0]]
+            # A model of one input takes a dict of one feature whatever its name, as Keras does.
+            return [next(iter(inputs.values()))] if len(inputs) == 1 else _take(model, inputs, [expected.name])
         if isinstance(inputs, (list, tuple)) and len(inputs) == 1:
             return [inputs[0]]
         return [inputs]

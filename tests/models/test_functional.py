@@ -182,3 +182,12 @@ def test_an_attribute_error_for_models_without_graph() -> None:
 
     with pytest.raises(AttributeError, match="has no inputs"):
         Own().inputs  # noqa: B018
+
+
+def test_one_input_takes_a_dict_of_one_array_whatever_its_name() -> None:
+    inputs = Input((2,))
+    model = Model(inputs, Dense(1)(inputs))
+    x = np.ones((3, 2), "float32")
+    np.testing.assert_array_equal(model({"dense_input": x}), model(x))
+    with pytest.raises(InputDataError, match="is missing.*'a', 'b'"):
+        model({"a": x, "b": x})

@@ -171,7 +171,7 @@ class VocabularyListCategoricalColumn(_VocabularyColumn):
                 f'column "{key}": vocabulary_list is {vocabulary_list!r}, expected a list. Write ["a", "b"]; for a vocabulary learned while '
                 "training use categorical_column_with_dynamic_vocabulary(key, capacity)."
             )
-        values = [v.item() if isinstance(v, np.generic) else v for v in vocabulary_list or ()]
+        values = [v.item() if isinstance(v, np.generic) else v for v in (() if vocabulary_list is None else vocabulary_list)]
         if not values:
             raise ValueError(f'column "{key}": vocabulary_list is empty, expected at least one entry.')
         kinds = {"string" if isinstance(v, (str, bytes)) else "int64" if type(v) is int else type(v).__name__ for v in values}

@@ -261,3 +261,11 @@ def test_ragged_widths_are_rounded_so_that_a_step_is_compiled_few_times():
         ids = column.padded(FeatureReader({"x": pa.array([["w"] * width, []])}), {}).ids
         widths.add(ids.shape[1])
     assert widths == {1, 2, 4, 8, 16}
+
+
+def test_a_vocabulary_may_be_an_array():
+    column = fc.categorical_column_with_vocabulary_list("city", np.array(["Oslo", "Rome"]))
+    assert column.vocabulary_list == ["Oslo", "Rome"]
+    assert fc.categorical_column_with_vocabulary_list("n", np.array([3, 5])).vocabulary_list == [3, 5]
+    with pytest.raises(ValueError, match="vocabulary_list is empty"):
+        fc.categorical_column_with_vocabulary_list("city", np.array([], str))

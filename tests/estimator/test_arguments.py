@@ -41,3 +41,8 @@ def test_numbers_of_units_as_a_command_line_gives_them():
     for bad in ("two", 2.5, -1):
         with pytest.raises(ValueError, match="hidden_units"):
             ex.estimator.DNNRegressor([bad], [x])
+
+
+def test_input_functions_are_found_where_tensorflow_had_them():
+    assert ex.estimator.inputs.numpy_input_fn is ex.data.numpy_input_fn
+    assert ex.estimator.inputs.pandas_input_fn is ex.data.pandas_input_fn

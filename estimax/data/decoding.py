@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from estimax.core import HostValue
 from estimax.data.csv import CsvFormat, column_of, default_of, options_of
+from estimax.data.csv_on_host import fields_of
 from estimax.data.errors import DataLossError, InvalidDataError
 from estimax.data.example import Example, Feature
 from estimax.data.png import simple_png
@@ -41,7 +43,8 @@ def decode_csv(
     """Lines of CSV as one array for each column.
 
     Args:
-        records: one line, or an array of lines, as text or bytes.
+        records: one line, or an array of lines, as text or bytes; or the text feature of a served model, in the function of a
+            `ServingInputReceiver`.
         record_defaults: for each column a dtype (the value must be there) or a default (`[0.0]` or `0.0`).
         field_delim, use_quote_delim, na_value: separator, whether quotes count, a text that means "missing".
         select_cols: numbers of the columns to read, rising; all if omitted.
@@ -63,6 +66,8 @@ def decode_csv(
     import pyarrow as pa
     from pyarrow import csv as pacsv
 
+    if isinstance(records, HostValue):
+        return fields_of(records, record_defaults, field_delim, use_quote_delim, na_value, select_cols)
     lines, shape = _texts(records, "decode_csv")
     if select_cols is not None and len(select_cols) != len(record_defaults):
         raise ValueError(f"decode_csv: {len(select_cols)} select_cols need as many record_defaults, given {len(record_defaults)}")

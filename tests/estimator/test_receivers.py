@@ -28,7 +28,10 @@ def model_fn(features, labels, mode):
 
 
 def test_features_that_a_function_makes_are_part_of_the_export(tmp_path):
-    columns = [fc.numeric_column("difference"), fc.indicator_column(fc.categorical_column_with_vocabulary_list("city", ["Rome", "Oslo"]))]
+    columns = [
+        fc.numeric_column("difference"),
+        fc.indicator_column(fc.categorical_column_with_vocabulary_list("city", ["Rome", "Oslo"])),
+    ]
     estimator = ex.estimator.DNNRegressor([4], columns)
     rows = {"a": np.array([1.0, 2.0], "float32"), "b": np.array([0.5, 4.0], "float32"), "city": np.array(["Oslo", "Bonn"])}
     estimator.train(lambda: (engineered(rows), np.array([[1.0], [2.0]], "float32")), steps=2)
@@ -60,3 +63,21 @@ def test_a_feature_that_comes_from_nowhere_is_refused():
     spec = SPEC([None], "float32")
     with pytest.raises(ValueError, match="'difference' is none of the receiver_tensors"):
         ex.estimator.export.ServingInputReceiver({"a": spec, "difference": SPEC([None], "float32")}, {"a": spec, "b": spec})
+
+
+def test_a_request_of_csv_lines(tmp_path):
+    columns = [fc.numeric_column("age"), fc.indicator_column(fc.categorical_column_with_vocabulary_list("city", ["Rome", "Oslo"]))]
+    estimator = ex.estimator.DNNRegressor([4], columns)
+    lines = ["31.5,Oslo", "20,Bonn"]
+
+    def parse(line):
+        return dict(zip(("age", "city"), ex.data.decode_csv(line, [[0.0], [""]])))
+
+    rows = ex.data.Dataset.from_tensor_slices(lines).map(parse).batch(2)
+    estimator.train(lambda: rows.map(lambda features: (features, np.ones((2, 1), "float32"))), steps=1)
+    receiver = ex.estimator.export.ServingInputReceiver(lambda inputs: parse(inputs["csv_row"]), {"csv_row": SPEC([None], "string")})
+    served = ex.export.load(estimator.export_saved_model(str(tmp_path), lambda: receiver))
+    live = [p["predictions"] for p in estimator.predict(lambda: rows)]
+    np.testing.assert_allclose(served({"csv_row": np.array(lines)})["predictions"], live, rtol=1e-5)
+    with pytest.raises(ex.data.DataLossError, match="2 fields are expected"):
+        served({"csv_row": np.array(["1,Oslo,3"])})

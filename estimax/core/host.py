@@ -196,12 +196,11 @@ class HostContext:
                 result = np.asarray(result)
             self.needed[value.key] = value
             result = jax.tree.map(jnp.asarray, result)
-        if value.op is None:
-            self._origins[id(result)] = (result, value)
+        self._origins[id(result)] = (result, value)
         return result
 
     def origin_of(self, x: Any) -> HostValue | None:
-        """The raw feature that an array was taken from, if the model has not changed it."""
+        """The host value that an array was taken from, if the model has not changed it."""
         found = self._origins.get(id(x))
         return None if found is None else found[1]
 

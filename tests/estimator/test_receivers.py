@@ -66,7 +66,10 @@ def test_a_feature_that_comes_from_nowhere_is_refused():
 
 
 def test_a_request_of_csv_lines(tmp_path):
-    columns = [fc.numeric_column("age"), fc.indicator_column(fc.categorical_column_with_vocabulary_list("city", ["Rome", "Oslo"]))]
+    columns = [
+        fc.bucketized_column(fc.numeric_column("age"), [25]),
+        fc.indicator_column(fc.categorical_column_with_vocabulary_list("city", ["Rome", "Oslo"])),
+    ]
     estimator = ex.estimator.DNNRegressor([4], columns)
     lines = ["31.5,Oslo", "20,Bonn"]
 
@@ -75,7 +78,9 @@ def test_a_request_of_csv_lines(tmp_path):
 
     rows = ex.data.Dataset.from_tensor_slices(lines).map(parse).batch(2)
     estimator.train(lambda: rows.map(lambda features: (features, np.ones((2, 1), "float32"))), steps=1)
-    receiver = ex.estimator.export.ServingInputReceiver(lambda inputs: parse(inputs["csv_row"]), {"csv_row": SPEC([None], "string")})
+    receiver = ex.estimator.export.ServingInputReceiver(
+        lambda inputs: parse(inputs["csv_row"]), {"csv_row": SPEC([None], "string")}
+    )
     served = ex.export.load(estimator.export_saved_model(str(tmp_path), lambda: receiver))
     live = [p["predictions"] for p in estimator.predict(lambda: rows)]
     np.testing.assert_allclose(served({"csv_row": np.array(lines)})["predictions"], live, rtol=1e-5)

@@ -12,7 +12,15 @@ from estimax.data import batches as data_batches
 from estimax.data import numpy_input_fn, pandas_input_fn  # as in tf.estimator.inputs
 from estimax.estimator.modes import ModeKeys
 
-__all__ = ["INPUT_FN_ARGUMENTS", "Peekable", "batches_of", "call_with_known", "checked_arguments", "numpy_input_fn", "pandas_input_fn"]
+__all__ = [
+    "INPUT_FN_ARGUMENTS",
+    "Peekable",
+    "batches_of",
+    "call_with_known",
+    "checked_arguments",
+    "numpy_input_fn",
+    "pandas_input_fn",
+]
 
 INPUT_FN_ARGUMENTS = ("mode", "params", "config")
 

@@ -244,7 +244,11 @@ def _updated(metric: Metric, *arrays: jax.Array, weights: ArrayLike | None = Non
         if weights.ndim == arrays[0].ndim + 1 and weights.shape[-1] == 1:
             weights = weights[..., 0]
         shape = arrays[0].shape
-        weights = jnp.broadcast_to(weights, shape[:-1] if shape[-1:] == (1,) and weights.ndim < len(shape) else shape)
+        if shape[-1:] == (1,) and weights.ndim < len(shape):
+            shape = shape[:-1]
+        elif weights.ndim and weights.ndim == len(shape) - 1:  # one weight a row, over all classes
+            weights = weights[..., None]
+        weights = jnp.broadcast_to(weights, shape)
     metric.update_state(*arrays, sample_weight=weights)
     return metric, metric.result()
 

@@ -44,6 +44,12 @@ def test_errors_and_means():
     np.testing.assert_allclose(legacy.mean_iou(jnp.array([0, 1, 1]), jnp.array([0, 1, 0]), 2)[1], 0.5)
 
 
+def test_one_weight_a_row_counts_for_all_classes():
+    labels, predictions, weights = jnp.array([[1, 0], [1, 0]]), jnp.array([[1, 1], [0, 0]]), jnp.array([3.0, 1.0])
+    np.testing.assert_allclose(legacy.accuracy(labels, predictions, weights)[1], (3 + 1) / 8)
+    np.testing.assert_allclose(legacy.recall(labels, predictions, weights)[1], 3 / 4)
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="give the predicted classes"):
         legacy.accuracy(jnp.zeros(2), jnp.zeros((2, 3)))

@@ -56,6 +56,26 @@ _PACKAGES = (
 )  # fmt: skip
 _NAMES = {"Input": "layers", "Model": "models", "Sequential": "models", "load_model": "models"}
 
+# Where programs of TensorFlow look for things, and where they are.
+_ELSEWHERE = {
+    "compat": "leave out compat.v1: names are one level up",
+    "train": "optimizers are ex.optimizers.legacy.train, hooks and get_global_step ex.estimator, Example ex.data",
+    "feature_column": "it is ex.feature_columns",
+    "io": "it is ex.data",
+    "keras": "layers, losses, metrics, models, optimizers and callbacks are one level up",
+    "nn": "activations are jax.nn; losses ex.losses.legacy",
+    "math": "use jax.numpy",
+    "random": "use jax.random, or ex.set_random_seed",
+    "logging": "use Python's logging; the logger is called estimax",
+    "app": "call main() yourself",
+    "gfile": "use os, glob and open",
+    "placeholder": "give an ex.data.TensorSpec",
+    "string": 'types are written "string", "float32", "int64"',
+    "float32": "use numpy.float32 or jax.numpy.float32",
+    "int64": "use numpy.int64 or jax.numpy.int32",
+    "contrib": "it was gone in TensorFlow 2",
+}
+
 __all__ = [
     "Frame", "Input", "Model", "Sequential", "Variable", "__version__", "activations", "callbacks", "constraints", "core", "data",
     "datasets", "distribution", "embedding_lookup", "errors", "estimator", "export", "feature_columns", "initializers", "introspect",
@@ -69,6 +89,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"estimax.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"estimax.{_NAMES[name]}"), name)
+    if name in _ELSEWHERE:
+        hint = f"{_ELSEWHERE[name]}. All names: docs/coming_from_tf_estimator.md."
+        raise AttributeError(f"module 'estimax' has no attribute {name!r}: {hint}")
     raise AttributeError(f"module 'estimax' has no attribute {name!r}. Public names: {', '.join(__all__)}.")
 
 

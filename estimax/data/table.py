@@ -300,6 +300,7 @@ class Table:
         self._single = not isinstance(data, Mapping | tuple)
         self._lock = threading.Lock()
         self._packed: list[RowMajor] | None = None
+        self.encoded: Any = None  # what the training engine made of all rows, kept for the next pass
 
     def _pack(self) -> list[RowMajor]:
         with self._lock:

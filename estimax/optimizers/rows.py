@@ -90,9 +90,13 @@ def _update_touched(
     hyper: dict[str, jax.Array],
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The same for a small table: the rule on all rows, kept where a row has a gradient. It needs no sorting of ids."""
+    count = grad.ids.shape[0]
     ids = jnp.where(grad.ids < 0, param.shape[0], grad.ids)
-    touched = jnp.zeros((param.shape[0],), bool).at[ids].set(True, mode="drop").reshape((-1,) + (1,) * (param.ndim - 1))
-    new, new_slots = rule(grad.to_dense(), param, slots, hyper)
+    # One scatter gives the sums of gradients and, in a last column, how often each row occurs.
+    columns = jnp.concatenate([grad.rows.reshape(count, -1), jnp.ones((count, 1), grad.rows.dtype)], axis=1)
+    dense = jnp.zeros((param.shape[0], columns.shape[1]), columns.dtype).at[ids].add(columns, mode="drop")
+    touched = (dense[:, -1] > 0).reshape((-1,) + (1,) * (param.ndim - 1))
+    new, new_slots = rule(dense[:, :-1].reshape(param.shape), param, slots, hyper)
     return jnp.where(touched, new, param).astype(param.dtype), {k: jnp.where(touched, v, slots[k]) for k, v in new_slots.items()}
 
 

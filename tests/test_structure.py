@@ -47,7 +47,9 @@ def test_an_unknown_name_is_refused_with_the_public_ones():
         estimax.Sequental  # noqa: B018
 
 
-@pytest.mark.parametrize(("name", "place"), [("train", "ex.optimizers.legacy.train"), ("feature_column", "ex.feature_columns"), ("nn", "jax.nn")])
+@pytest.mark.parametrize(
+    ("name", "place"), [("train", "ex.optimizers.legacy.train"), ("feature_column", "ex.feature_columns"), ("nn", "jax.nn")]
+)
 def test_a_name_of_tensorflow_leads_to_its_place(name, place):
     with pytest.raises(AttributeError, match=rf"{name}'.*{place}.*coming_from_tf_estimator"):
         getattr(estimax, name)

@@ -383,3 +383,22 @@ def test_padding_rows_cannot_poison_gradients():
     assert np.isfinite(run.state.params["w"])
     run.train(as_batches(Dataset.from_tensor_slices(({"x": X[:40]}, Y[:40])).batch(32)))
     assert np.isfinite(run.state.params["w"]) and run.step == 4
+
+
+def test_a_full_disk_is_named_and_older_checkpoints_stay_whole(tmp_path, monkeypatch):
+    run = Run(Program(forward_of(optimizers.SGD(0.1))))
+    run.train(take(Counting(), 1))
+    checkpoints = Checkpointer(tmp_path)
+    checkpoints.save(run.state)
+    checkpoints.wait()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints._manager, "save", full)
+    run.train(take(Counting(), 1))
+    with pytest.raises(CheckpointError, match=r"step 2 .*No space left.*Older checkpoints are whole: \[1\].*Free disk space"):
+        checkpoints.save(run.state)
+    restored, _ = Checkpointer(tmp_path).restore(run.state)
+    assert int(restored.step) == 1
+    checkpoints.close()

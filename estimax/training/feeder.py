@@ -262,7 +262,7 @@ class Feeder:
         return True
 
     def _gathered(self, encoded: EncodedTable, items: list[tuple[np.ndarray, Any]]) -> Fed:
-        size = max(self._group(), len(items), 2)
+        size = max(self._group(), len(items), 2 if self._plan.loops else 1)
         longest = max(len(rows) for rows, _ in items)
         if self._plan.weighted:
             self._plan.capacity = longest = max(self._plan.capacity, longest)
@@ -279,7 +279,7 @@ class Feeder:
         # A stack of one would compile to other sums than a stack of many (its slice is simplified away), with other rounding. So
         # where steps may be grouped a single batch travels in a stack of two; large batches are never grouped.
         size = max(self._group(), len(items))
-        size = 2 if size == 1 and may_group(items[0].arrays) else size
+        size = 2 if size == 1 and self._plan.loops and may_group(items[0].arrays) else size
 
         def stack(*leaves: Any) -> Any:
             if size == len(leaves) == 1:

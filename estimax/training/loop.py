@@ -179,6 +179,8 @@ class Run:
             return 0
         group = self.group if self.group != "auto" or may_group(prepare(self.plan, raw).arrays) else 1
         table = self._worthwhile(table, raw, max_step if max_step is not None else steps)
+        if group == "auto" and not self.plan.loops:
+            group = 1
         if table is not None and group == "auto":
             group = GROUP  # rows of a table cost nothing to wait for, and one group size is one compilation
         pace = _Pace(self.plan, group, None if last == 2**62 else last - begun)

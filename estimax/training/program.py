@@ -77,6 +77,7 @@ class Plan:
         weighted: whether the loss leaves out the rows of the row mask, so that a short batch may be padded.
         train_ops: with the index of each one's loss in place of the loss.
         initial_totals: metric variables before the first batch.
+        loops: whether steps may run in a compiled loop; else each is a call of its own.
         capacity: rows of a padded batch; the largest seen.
     """
 
@@ -97,6 +98,7 @@ class Plan:
     initial_totals: dict[str, Any]
     shapes: dict[str, Any]
     sample_shapes: dict[str, Any]
+    loops: bool = True
     capacity: int = 0
     compiled: dict[Any, Any] = dataclasses.field(default_factory=dict)
     group: int | None = None
@@ -195,7 +197,7 @@ class Program:
             given = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), {**state.params, **state.model_state})
         else:
             given = {}
-        shapes = jax.eval_shape(record, given, key)
+        jaxpr, shapes = jax.make_jaxpr(record, return_shape=True)(given, key)
         frame, out = found["frame"], found["out"]
         kinds = frame.kinds
         if self.layer is None and state is not None:
@@ -233,6 +235,8 @@ class Program:
             initial_totals=totals,
             shapes=shapes,
             sample_shapes=_shapes(transform(raw)),
+            # XLA runs convolutions in a loop on a CPU 4 times slower than outside of one.
+            loops=jax.default_backend() != "cpu" or "conv_general_dilated" not in str(jaxpr),
         )
 
     def _choose_row_tables(self, frame: Frame, kinds: Mapping[str, str], train_ops: tuple[TrainOp, ...]) -> frozenset[str]:
@@ -397,6 +401,12 @@ class Program:
                 # Without the barrier XLA fuses the slice into sums, whose rounding then depends on the group's size.
                 sliced = jax.lax.optimization_barrier(sliced)
                 return sliced if layout is None else layout.unpack(sliced)
+
+            if group == 1:
+                one = jax.tree.map(lambda x: x[0], stacked)
+                one = one if layout is None else layout.unpack(one)
+                state, totals, loss, found = self._train_step(plan, state, totals, one, extras)
+                return state, totals, loss[None], found
 
             def body(i: Any, carry: tuple) -> tuple:
                 state, totals, losses, _ = carry

@@ -402,3 +402,18 @@ def test_a_full_disk_is_named_and_older_checkpoints_stay_whole(tmp_path, monkeyp
     restored, _ = Checkpointer(tmp_path).restore(run.state)
     assert int(restored.step) == 1
     checkpoints.close()
+
+
+def test_convolutions_run_outside_of_compiled_loops_on_a_cpu():
+    def forward(mode, features, labels, weights):
+        z = layers.Conv1D(1, 3)(features["x"][:, :, None]).sum((1, 2))
+        loss = jnp.mean((z - labels) ** 2)
+        return Outputs(loss=loss, train_ops=(TrainOp(optimizers.SGD(0.01), loss),))
+
+    run = Run(Program(forward))
+    run.train(take(Counting(), 3))
+    assert not run.plan.loops
+    assert {key[1] for key in run.plan.compiled if key[0] == "train"} == {1}
+    plain = Run(Program(forward_of(optimizers.SGD(0.1))))
+    plain.train(take(Counting(), 1))
+    assert plain.plan.loops

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,13 +38,15 @@ class _Pooling(Layer):
         self.data_format = data_format_of(self, data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
-    def _over_windows(self, x: jax.Array, start: Any, combine: Any) -> jax.Array:
-        """Combines the elements of each window."""
+    def _windows(self) -> tuple[tuple[int, ...], tuple[int, ...], str]:
+        """Size, stride and padding of windows over all axes, batch and channels included."""
 
         def whole(sizes: tuple[int, ...]) -> tuple[int, ...]:
             return (1, *sizes, 1) if self.data_format == "channels_last" else (1, 1, *sizes)
 
-        y = jax.lax.reduce_window(x, start, combine, whole(self.pool_size), whole(self.strides), self.padding.upper())
+        return whole(self.pool_size), whole(self.strides), self.padding.upper()
+
+    def _checked(self, x: jax.Array, y: jax.Array) -> jax.Array:
         if 0 in y.shape and 0 not in x.shape:
             raise shape_error(self, f"at least {self.pool_size} positions, the size of the window", x.shape)
         return y
@@ -50,17 +55,54 @@ class _Pooling(Layer):
 class _MaxPooling(_Pooling):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Takes the largest of each window."""
-        is_float = jnp.issubdtype(inputs.dtype, jnp.floating)
-        lowest = -np.inf if is_float else np.iinfo(inputs.dtype).min
-        # A NumPy scalar: JAX differentiates windows only if it sees that they start from the neutral element.
-        return self._over_windows(inputs, np.array(lowest, inputs.dtype)[()], jax.lax.max)
+        windows = self._windows()
+        pool = _largest_by_offsets if math.prod(self.pool_size) <= _OFFSETS else _largest
+        return self._checked(inputs, pool(inputs, *windows))
+
+
+# Windows of at most so many elements are differentiated offset by offset: XLA's own way, a scatter, took 25 times longer on a CPU
+# (2 by 2 windows of [64, 26, 26, 16]: 20 ms against 0.9 ms).
+_OFFSETS = 32
+
+
+def _largest(x: jax.Array, sizes: tuple[int, ...], strides: tuple[int, ...], padding: str) -> jax.Array:
+    # A NumPy scalar: JAX differentiates windows only if it sees that they start from the neutral element.
+    return jax.lax.reduce_window(x, _lowest(x.dtype), jax.lax.max, sizes, strides, padding)
+
+
+def _lowest(dtype: Any) -> Any:
+    return np.array(-np.inf if jnp.issubdtype(dtype, jnp.floating) else np.iinfo(dtype).min, dtype)[()]
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+def _largest_by_offsets(x: jax.Array, sizes: tuple[int, ...], strides: tuple[int, ...], padding: str) -> jax.Array:
+    return _largest(x, sizes, strides, padding)
+
+
+@_largest_by_offsets.defjvp
+def _largest_by_offsets_jvp(
+    sizes: tuple[int, ...], strides: tuple[int, ...], padding: str, primals: tuple, tangents: tuple
+) -> tuple[jax.Array, jax.Array]:
+    """The tangent of a window is that of its largest element, the first one if several are equal."""
+    (x,), (dx,) = primals, tangents
+    y = _largest_by_offsets(x, sizes, strides, padding)
+    borders = [(low, high, 0) for low, high in jax.lax.padtype_to_pads(x.shape, sizes, strides, padding)]
+    x = jax.lax.pad(x, jnp.asarray(_lowest(x.dtype)), borders)
+    dx = jax.lax.pad(dx, jnp.zeros((), dx.dtype), borders)
+    dy, is_open = jnp.zeros(y.shape, dx.dtype), jnp.ones(y.shape, bool)
+    for offset in itertools.product(*map(range, sizes)):
+        end = [o + s * (n - 1) + 1 for o, s, n in zip(offset, strides, y.shape)]
+        here = is_open & (jax.lax.slice(x, offset, end, strides) == y)
+        dy = jnp.where(here, jax.lax.slice(dx, offset, end, strides), dy)
+        is_open = is_open & ~here
+    return y, dy
 
 
 class _AveragePooling(_Pooling):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Takes the mean of each window, without padding."""
-        zero = np.zeros((), inputs.dtype)[()]
-        total = self._over_windows(inputs, zero, jax.lax.add)
+        windows, zero = self._windows(), np.zeros((), inputs.dtype)[()]
+        total = self._checked(inputs, jax.lax.reduce_window(inputs, zero, jax.lax.add, *windows))
         if self.padding == "valid":
             count = 1
             for size in self.pool_size:
@@ -69,7 +111,7 @@ class _AveragePooling(_Pooling):
         ones = jnp.ones(
             (1, *inputs.shape[1:-1], 1) if self.data_format == "channels_last" else (1, 1, *inputs.shape[2:]), inputs.dtype
         )
-        return total / self._over_windows(ones, zero, jax.lax.add)
+        return total / jax.lax.reduce_window(ones, zero, jax.lax.add, *windows)
 
 
 @register("keras.layers")

@@ -28,6 +28,7 @@ from estimax.estimator.model_dir import (
     latest_checkpoint,
     load,
     mark_finished,
+    with_averages,
     writing,
 )
 from estimax.estimator.model_fn import ModelFn
@@ -501,6 +502,13 @@ class Estimator:
         """The state in memory, also in the middle of training, where hooks may evaluate; None if there is none."""
         return self._run.state if self._run is not None else self._state
 
+    def _whole(self) -> TrainState | None:
+        """The state in memory as it is evaluated and exported: every row up to date, averages in place of the weights they are of."""
+        if self._run is not None:
+            self._run.settle()
+        live = self._live()
+        return None if live is None else with_averages(live)
+
     @property
     def is_live(self) -> bool:
         """Whether weights are in memory, so that `evaluate` and `predict` read nothing from disk."""
@@ -529,7 +537,7 @@ class Estimator:
 
     def _state_for(self, batches: Peekable, checkpoint_path: Any) -> TrainState:
         """The weights to evaluate or predict with."""
-        live = self._live()
+        live = self._whole()
         if checkpoint_path is None and live is not None:
             return live
         path = os.fspath(checkpoint_path) if checkpoint_path is not None else self.latest_checkpoint()
@@ -559,7 +567,7 @@ class Estimator:
         Raises:
             ExportError: if nothing has been trained yet.
         """
-        live = self._live()
+        live = self._whole()
         if checkpoint_path is None and live is not None:
             return live
         path = checkpoint_path or self.latest_checkpoint()

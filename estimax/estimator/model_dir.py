@@ -48,14 +48,30 @@ class Loaded:
         return not self.flat
 
     def weights(self) -> TrainState:
-        """Weights and other variables of the model without the optimizers' state: what evaluation and prediction need."""
+        """Weights (averaged ones, where an optimizer keeps averages) and other variables of the model without the optimizers' state:
+        what evaluation and prediction need.
+        """
         if self.is_tensorflow:
             params = {n: jnp.asarray(v) for n, v in self.values.items() if n != GLOBAL_STEP and v.dtype.kind in "fiub"}
             model_state: dict[str, Any] = {}
         else:
             part = lambda prefix: {k.removeprefix(prefix): jnp.asarray(v) for k, v in self.flat.items() if k.startswith(prefix)}  # noqa: E731
             params, model_state = part("params|"), part("model_state|")
+            for key, begun in self.flat.items():
+                if key.startswith("opt_state|") and key.endswith("|iteration") and begun > 0:
+                    params |= part(key.removesuffix("iteration") + "ema|")
         return TrainState(jnp.asarray(self.step, jnp.int32), params, model_state, {}, jax.random.key(0))
+
+
+def with_averages(state: TrainState) -> TrainState:
+    """A state whose weights are their moving averages, where an optimizer keeps averages: what is evaluated, exported and served."""
+    params = dict(state.params)
+    for of_optimizer in state.opt_state.values() if isinstance(state.opt_state, dict) else ():
+        while isinstance(of_optimizer, dict) and "inner" in of_optimizer:
+            of_optimizer = of_optimizer["inner"]
+        if isinstance(of_optimizer, dict) and "ema" in of_optimizer and int(of_optimizer["iteration"]) > 0:
+            params |= of_optimizer["ema"]
+    return state.replace(params=params)
 
 
 def load(path: str | os.PathLike) -> Loaded:

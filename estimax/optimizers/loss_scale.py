@@ -118,6 +118,9 @@ class LossScaleOptimizer(Optimizer):
 
         return jax.lax.cond(finite, good, bad, state, params)
 
+    def has_late_rows(self, state: State) -> bool:
+        return self.inner_optimizer.has_late_rows(state["inner"])
+
     def settle(self, params: Params, state: State) -> tuple[Params, State]:
         params, inner = self.inner_optimizer.settle(params, state["inner"])
         return params, state | {"inner": inner}

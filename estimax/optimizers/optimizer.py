@@ -51,8 +51,9 @@ class Optimizer(StatefulDoor):
         name: prefix of the names of `variables`.
         rows: what a `RowGradient` does to the rows without gradient. `"dense"`: what a dense gradient with zeros would do;
             by rows where that is the same (plain SGD, Adagrad), else the cost of a step grows with the table.
-            `"catch_up"`: a row makes up for its missed steps when it is next touched, and `finalize` brings all rows up
-            to date; only the look-ups in between see older values. `"lazy"`: nothing, momentum included.
+            `"catch_up"`: a row makes up for its missed steps when it is next touched, and `settle` brings all rows up
+            to date, which the engine does before a checkpoint and at the end of each call that trains; only the look-ups in
+            between see older values. `"lazy"`: nothing, momentum included.
             None: the optimizer's own choice.
 
     Reference: keras.optimizers.Optimizer.
@@ -255,6 +256,10 @@ class Optimizer(StatefulDoor):
         flat = flatten(params)
         new, state = self.apply(flatten(grads), state, flat)
         return unflatten({p: new[p] - flat[p] for p in flat}, params), state
+
+    def has_late_rows(self, state: State) -> bool:
+        """Whether the state is of tables whose rows catch up, so that there is something to `settle`."""
+        return any(row_updates.STEP in s for s in state["slots"].values())
 
     def settle(self, params: Params, state: State) -> tuple[Params, State]:
         """Rows that `rows="catch_up"` left behind, brought up to date; everything else as it is.

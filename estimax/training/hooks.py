@@ -421,6 +421,7 @@ class CheckpointSaverHook(Hook):
                 f"The loss is {run.last_loss} at step {run.step}: no checkpoint is written; the one before stays whole. Lower the "
                 "learning rate, clip gradients (clipnorm=), or look for NaN in the input."
             )
+        run.settle()
         if finished and self._saved == run.step:
             self._on_finished(run.step)
             self._checkpointer.wait()

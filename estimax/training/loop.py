@@ -14,9 +14,9 @@ import numpy as np
 from estimax.core import TrainState, finish_outputs
 from estimax.core.errors import InputDataError
 from estimax.training.batches import ROW_MASK, flatten
-from estimax.training.feeder import Fed, Feeder, gathered_batches, may_group, prepare, split_batch
+from estimax.training.feeder import Fed, Feeder, gathered, may_group, prepare, split_batch
 from estimax.training.hook import Hook, LazyLogs
-from estimax.training.program import EVAL, INFER, TRAIN, Plan, Program
+from estimax.training.program import EVAL, INFER, TRAIN, NotByRowsError, Plan, Program
 
 GROUP = 16  # steps in one compiled call where that pays; a trial took 7 us a step at 16 against 36 us one by one
 _WARM, _TIMED = 4, 12  # steps before timing, and timed, one by one
@@ -64,6 +64,7 @@ class Run:
         self._input_state: Any = None
         self._wanted_extras = False
         self._created = False
+        self._settled: int | None = None  # the step after which all rows were last brought up to date
 
     def place(self, tree: Any, axis: int = 0) -> Any:
         """A tree of host arrays on the devices, `axis` being that of the batch."""
@@ -177,12 +178,14 @@ class Run:
         begun = self.step
         if self.step >= last or self.stop_requested:
             return 0
-        group = self.group if self.group != "auto" or may_group(prepare(self.plan, raw).arrays) else 1
+        is_small = may_group(prepare(self.plan, raw).arrays)
+        group = self.group if self.group != "auto" or is_small else 1
         table = self._worthwhile(table, raw, max_step if max_step is not None else steps)
         if group == "auto" and not self.plan.loops:
             group = 1
         if table is not None and group == "auto":
-            group = GROUP  # rows of a table cost nothing to wait for, and one group size is one compilation
+            # Rows of a table cost nothing to wait for, and one group size is one compilation.
+            group = _group_of(table, last - begun)
         pace = _Pace(self.plan, group, None if last == 2**62 else last - begun)
         feeder = Feeder(
             iterator,
@@ -192,6 +195,7 @@ class Run:
             limit=last - begun,
             first=(raw, first_state),
             table=table,
+            may_group=is_small,
         )
         try:
             for fed in feeder:
@@ -200,7 +204,21 @@ class Run:
                     break
         finally:
             feeder.close()
+        self.settle()
         return self.step - begun
+
+    def settle(self) -> None:
+        """Brings rows of tables up to date that an optimizer with `rows="catch_up"` left behind, for those who read whole tables.
+
+        `train` does it at its end, and checkpoints before they are written.
+        """
+        if self.state is None or self.plan is None or self.plan.mode != TRAIN or self._settled == self.step:
+            return
+        self._take_assigned()
+        settled = self.program.settled(self.plan, self.state)
+        if settled is not self.state:
+            self.state, self._settled = settled, self.step
+            self.attach()
 
     @staticmethod
     def _worthwhile(table: Any, raw: Mapping[str, Any], planned: int | None) -> Any:
@@ -315,14 +333,24 @@ class Run:
                 plan = self.program.plan_of(EVAL, raw, structure, self.state)
                 totals = totals or _copies(plan.initial_totals)
                 params, state, step = self._values(raw, structure)
-            whole = None if table is None else gathered_batches(plan, *table)
-            table = None
-            for arrays, layout in whole or [(prepare(plan, raw).arrays, None)]:
-                totals = self.program.eval_function(plan, layout)(params, state, totals, self.place(arrays), step)
-                done += 1
+            if table is not None:
+                group = _group_of(table) if plan.loops and may_group(prepare(plan, raw).arrays) else 1
+                whole = gathered(plan, *table, group)
+                for fed in whole or ():
+                    compiled = self.program.eval_function(plan, max(group, fed.count), fed.layout)
+                    stacked = self.place(fed.arrays, axis=1)
+                    totals = compiled(params, state, totals, stacked, np.int32(fed.count), step)
+                    done += fed.count
+                if whole is not None:
+                    break
+                table = None
+            stacked = jax.tree.map(lambda x: np.asarray(x)[None], prepare(plan, raw).arrays)
+            compiled = self.program.eval_function(plan, 1)
+            totals = compiled(params, state, totals, self.place(stacked, axis=1), np.int32(1), step)
+            done += 1
             if on_batch is not None:
                 on_batch(done - 1, self._logs_of(plan, totals))
-            if whole is not None or steps is not None and done >= steps:
+            if steps is not None and done >= steps:
                 break
         if plan is None:
             raise InputDataError(
@@ -347,19 +375,55 @@ class Run:
             return self.distribution.place_state((self.state.params, self.state.model_state, self.state.step))
         return self.state.params, self.state.model_state, self.state.step
 
-    def predict(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """Predictions batch by batch, as trees of NumPy arrays; the next batch is prepared while the device works."""
+    def predict(self, batches: Iterable[Any], *, grouped: bool = False) -> Iterator[Any]:
+        """Predictions batch by batch, as trees of NumPy arrays; the next batch is prepared while the device works.
+
+        Args:
+            batches: of features.
+            grouped: whether predictions may come for several batches at once, which is faster where they are rows of a table.
+        """
+        iterator = iter(batches)
+        find = getattr(iterator, "over_rows", None) if grouped else None
+        table = None if find is None else find()
         waiting: tuple[Any, int] | None = None
-        for batch in batches:
+        for batch in iterator:
             raw, structure = flatten(split_batch(batch)[0])
             plan = self.program.plan_of(INFER, raw, structure, self.state)
             params, state, _ = self._values(raw, structure)
+            if table is not None and not plan.compiled.get("by batch"):
+                found = self._predict_rows(plan, table, raw, params, state)
+                try:
+                    # Whether predictions are rows is known with the first, when nothing was yielded yet.
+                    first = next(found, None)
+                except NotByRowsError:
+                    plan.compiled["by batch"] = True
+                else:
+                    if first is not None:
+                        yield first
+                        yield from found
+                        return
+            table = None
             prepared = prepare(plan, raw, pad=True)
             prepared.arrays.pop(ROW_MASK)
             out = self.program.predict_function(plan)(params, state, self.place(prepared.arrays))
             if waiting is not None:
                 yield _rows(*waiting)
             waiting = out, prepared.rows
+        if waiting is not None:
+            yield _rows(*waiting)
+
+    def _predict_rows(self, plan: Plan, table: Any, raw: Mapping[str, Any], params: dict, state: dict) -> Iterator[Any]:
+        """Predictions for groups of batches of a table; nothing if it has but one batch or is too large to be encoded at once."""
+        if len(table[1]) < 2 if hasattr(table[1], "__len__") else False:
+            return
+        group = _group_of(table) if plan.loops and may_group(prepare(plan, raw).arrays) else 1
+        waiting: tuple[Any, int] | None = None
+        for fed in gathered(plan, *table, group, pads=True) or ():
+            compiled = self.program.predict_group_function(plan, max(group, fed.count), fed.layout)
+            out = compiled(params, state, self.place(fed.arrays, axis=1), np.int32(fed.count))
+            if waiting is not None:
+                yield _rows(*waiting)
+            waiting = out, sum(fed.rows)
         if waiting is not None:
             yield _rows(*waiting)
 
@@ -370,6 +434,13 @@ def _rows(out: Any, rows: int) -> Any:
         return x[:rows] if x.ndim else x
 
     return finish_outputs(jax.tree.map(cut, jax.device_get(out)))
+
+
+def _group_of(table: Any, steps: int | None = None) -> int:
+    """Batches of a table in one compiled call: as many as there are, if they are few."""
+    passes = table[1]
+    known = [n for n in (steps, len(passes) if hasattr(passes, "__len__") else None) if n is not None]
+    return max(2, min([GROUP, *known]))
 
 
 def _copies(tree: Any) -> Any:

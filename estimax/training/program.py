@@ -302,6 +302,31 @@ class Program:
 
         return jax.jit(make)(dict(params))
 
+    def settled(self, plan: Plan, state: TrainState) -> TrainState:
+        """The state with every row up to date that an optimizer left behind; the same object if there is none.
+
+        It takes the memory of what it changes.
+        """
+        late = {
+            str(i): op
+            for i, op in enumerate(plan.train_ops)
+            if hasattr(op.optimizer, "has_late_rows") and op.optimizer.has_late_rows(state.opt_state[str(i)])
+        }
+        if not late:
+            return state
+
+        def settle(params: dict, opt_state: dict) -> tuple[dict, dict]:
+            for i, op in late.items():
+                mine = {p: v for p, v in params.items() if op.takes(p)}
+                new, opt_state[i] = op.optimizer.settle(mine, opt_state[i])
+                params = params | new
+            return params, opt_state
+
+        if "settle" not in plan.compiled:
+            plan.compiled["settle"] = jax.jit(settle, donate_argnums=(0, 1))
+        params, opt_state = plan.compiled["settle"](dict(state.params), {i: state.opt_state[i] for i in late})
+        return state.replace(params=params, opt_state={**state.opt_state, **opt_state})
+
     # -- compiled functions -------------------------------------------------------------------------------------------
 
     def _call(
@@ -396,12 +421,6 @@ class Program:
             return known
 
         def run(state: TrainState, totals: dict, stacked: dict, start: jax.Array, count: jax.Array) -> tuple:
-            def batch(i: Any) -> dict:
-                sliced = jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), stacked)
-                # Without the barrier XLA fuses the slice into sums, whose rounding then depends on the group's size.
-                sliced = jax.lax.optimization_barrier(sliced)
-                return sliced if layout is None else layout.unpack(sliced)
-
             if group == 1:
                 one = jax.tree.map(lambda x: x[0], stacked)
                 one = one if layout is None else layout.unpack(one)
@@ -410,10 +429,14 @@ class Program:
 
             def body(i: Any, carry: tuple) -> tuple:
                 state, totals, losses, _ = carry
-                state, totals, loss, found = self._train_step(plan, state, totals, batch(i), extras)
+                state, totals, loss, found = self._train_step(plan, state, totals, _batch_of(stacked, i, layout), extras)
                 return state, totals, losses.at[i].set(loss), found
 
-            first = jax.eval_shape(lambda: self._train_step(plan, state, totals, batch(0), extras)[3]) if extras else {}
+            first = (
+                jax.eval_shape(lambda: self._train_step(plan, state, totals, _batch_of(stacked, 0, layout), extras)[3])
+                if extras
+                else {}
+            )
             empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), first)
             carry = (state, totals, jnp.zeros((group,), jnp.float32), empty)
             return jax.lax.fori_loop(start, start + count, body, carry)
@@ -421,18 +444,24 @@ class Program:
         plan.compiled[TRAIN, group, extras, layout] = compiled = jax.jit(run, donate_argnums=(0, 1))
         return compiled
 
-    def eval_function(self, plan: Plan, layout: Layout | None = None) -> Callable:
-        """The compiled evaluation of a batch: `(params, model_state, totals, arrays, step) -> totals`."""
-        if (EVAL, layout) not in plan.compiled:
+    def eval_function(self, plan: Plan, group: int, layout: Layout | None = None) -> Callable:
+        """The compiled evaluation of some batches: `(params, model_state, totals, stacked, count, step) -> totals`.
 
-            def run(params: dict, state: dict, totals: dict, arrays: dict, step: Any) -> dict:
-                values = {**params, **state, **{p: v for p, v in totals.items() if not p.startswith("scalar/")}}
-                arrays = arrays if layout is None else layout.unpack(arrays)
-                out, frame = self._call(plan, values, arrays, jax.random.key(self.seed), step)
-                return self._new_totals(plan, out, frame, totals)
+        `stacked` holds `group` batches `[group, batch, ...]`, of which the first `count` are evaluated.
+        """
+        if (EVAL, group, layout) not in plan.compiled:
 
-            plan.compiled[EVAL, layout] = jax.jit(run, donate_argnums=(2,))
-        return plan.compiled[EVAL, layout]
+            def run(params: dict, state: dict, totals: dict, stacked: dict, count: jax.Array, step: Any) -> dict:
+                def one(i: Any, totals: dict) -> dict:
+                    values = {**params, **state, **{p: v for p, v in totals.items() if not p.startswith("scalar/")}}
+                    arrays = _batch_of(stacked, i, layout)
+                    out, frame = self._call(plan, values, arrays, jax.random.key(self.seed), step)
+                    return self._new_totals(plan, out, frame, totals)
+
+                return one(0, totals) if group == 1 else jax.lax.fori_loop(0, count, one, totals)
+
+            plan.compiled[EVAL, group, layout] = jax.jit(run, donate_argnums=(2,))
+        return plan.compiled[EVAL, group, layout]
 
     def predict_function(self, plan: Plan) -> Callable:
         """The compiled prediction of a batch: `(params, model_state, arrays) -> predictions`."""
@@ -444,6 +473,39 @@ class Program:
 
             plan.compiled[INFER] = jax.jit(run)
         return plan.compiled[INFER]
+
+    def predict_group_function(self, plan: Plan, group: int, layout: Layout) -> Callable:
+        """The compiled prediction of some batches of rows: `(params, model_state, stacked, count) -> predictions [group * batch, ...]`.
+
+        Raises:
+            NotByRowsError: at the first call, if a prediction has not one entry for each row; then single batches must be predicted.
+        """
+        if (INFER, group, layout) not in plan.compiled:
+
+            def run(params: dict, state: dict, stacked: dict, count: jax.Array) -> Any:
+                rows = jax.tree.leaves(stacked)[0].shape[1]
+
+                def one(i: Any) -> Any:
+                    arrays = _batch_of(stacked, i, layout)
+                    return self._call(plan, {**params, **state}, arrays, jax.random.key(self.seed), jnp.zeros((), jnp.int32))[
+                        0
+                    ].predictions
+
+                if group == 1:
+                    return one(0)
+                shapes = jax.eval_shape(one, 0)
+                if any(x.shape[:1] != (rows,) for x in jax.tree.leaves(shapes)):
+                    raise NotByRowsError
+                empty = jax.tree.map(lambda x: jnp.zeros((group, *x.shape), x.dtype), shapes)
+
+                def body(i: Any, found: Any) -> Any:
+                    return jax.tree.map(lambda all_, x: jax.lax.dynamic_update_index_in_dim(all_, x, i, 0), found, one(i))
+
+                found = jax.lax.fori_loop(0, count, body, empty)
+                return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
+
+            plan.compiled[INFER, group, layout] = jax.jit(run)
+        return plan.compiled[INFER, group, layout]
 
     def results(self, plan: Plan, totals: Mapping[str, Any]) -> dict[str, Any]:
         """The value of every metric, as device arrays, from totals."""
@@ -460,6 +522,17 @@ class Program:
 
             plan.compiled["results"] = jax.jit(run)
         return plan.compiled["results"](dict(totals))
+
+
+class NotByRowsError(Exception):
+    """A prediction has not one entry for each row of the batch."""
+
+
+def _batch_of(stacked: Any, i: Any, layout: Layout | None) -> dict:
+    """One batch of a stack, its packed rows taken apart."""
+    # Without the barrier XLA fuses the slice into sums, whose rounding then depends on the group's size.
+    arrays = jax.lax.optimization_barrier(jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), stacked))
+    return arrays if layout is None else layout.unpack(arrays)
 
 
 def _is_lazy(optimizer: Any) -> bool:

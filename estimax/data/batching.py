@@ -14,6 +14,7 @@ from estimax.data.collate import (
     plain_block,
     slice_block,
     stack,
+    stack_leaf,
     stack_ragged_leaf,
 )
 from estimax.data.errors import InvalidDataError
@@ -21,6 +22,7 @@ from estimax.data.node import UNKNOWN, BlockCursor, Context, Cursor, Node
 from estimax.data.specs import (
     RaggedTensorSpec,
     TensorSpec,
+    dtype_name,
     first_size,
     with_batch,
     without_batch,
@@ -42,6 +44,7 @@ class BatchNode(Node):
 
     def __init__(self, source: Node, size: int, drop_remainder: bool):
         self.inputs, self.source, self.size, self.drop_remainder = (source,), source, size, drop_remainder
+        self._rows_of_ragged: bool | None = None
 
     def spec(self) -> Any:
         size = self.size if self.drop_remainder else None
@@ -58,6 +61,21 @@ class BatchNode(Node):
 
     def open(self, context: Context) -> Cursor:
         return BatchCursor(self, self.source.open(context.child()), context.columns)
+
+    def stacked(self, elements: list[Any]) -> Any:
+        """Elements as one batch: rows of a RaggedTensor become one again."""
+        if self._rows_of_ragged is None:
+            specs = flatten(self.source.spec()) if self.source.has_static_spec() else []
+            self._rows_of_ragged = any(isinstance(spec, RaggedTensorSpec) for spec in specs)
+        if not self._rows_of_ragged:
+            return stack(elements)
+        specs = flatten(self.source.spec())
+        columns = zip(*(flatten(element) for element in elements))
+        leaves = [
+            stack_ragged_leaf(column) if isinstance(spec, RaggedTensorSpec) else stack_leaf(column)
+            for column, spec in zip(columns, specs)
+        ]
+        return rebuild(elements[0], leaves)
 
     def describe(self) -> str:
         return f"batch({self.size}{', drop_remainder' if self.drop_remainder else ''})"
@@ -76,7 +94,7 @@ class BatchCursor(Cursor):
             if self._node.drop_remainder and block_rows(batch) < size:
                 raise StopIteration
             return plain_block(batch, self._columns)
-        return stack(draw(self._below, size, self._node.drop_remainder))
+        return self._node.stacked(draw(self._below, size, self._node.drop_remainder))
 
     def state(self) -> Any:
         return self._below.state()
@@ -122,6 +140,8 @@ class PaddedBatchNode(Node):
         """The spec of a batch of `size` elements."""
         below = self.source.spec()
         shapes = leaf_shapes(self.padded_shapes, below)
+        for spec, fill, name in zip(flatten(below), leaf_fills(self.padding_values, below), leaf_names(below)):
+            _check_fill(spec, fill, name)
         return rebuild(below, [self._leaf(leaf, shape, size) for leaf, shape in zip(flatten(below), shapes)])
 
     def _leaf(self, leaf: Any, shape: Any, size: int | None) -> Any:
@@ -135,6 +155,7 @@ class PaddedBatchNode(Node):
         return batches_of(self.source.cardinality(), self.size, self.drop_remainder)
 
     def open(self, context: Context) -> Cursor:
+        self.check()
         return PaddedBatchCursor(self, self.source.open(context.for_functions().child()))
 
     def describe(self) -> str:
@@ -170,6 +191,22 @@ def leaf_fills(padding_values: Any, like: Any) -> list[Any]:
             f"padding_values must be one value or have the element's structure {leaf_names(like)}, given {padding_values!r}"
         )
     return flatten(reordered(padding_values, like))
+
+
+def _check_fill(spec: Any, fill: Any, name: str) -> None:
+    """Raises TypeError for a padding value of another dtype; Python numbers count as any dtype that can hold them."""
+    if fill is None or not isinstance(spec, TensorSpec):
+        return
+    if isinstance(fill, np.generic | np.ndarray):
+        fits = dtype_name(fill.dtype) == spec.dtype
+    elif isinstance(fill, str | bytes):
+        fits = spec.dtype == "string"
+    else:
+        fits = spec.dtype != "string" and (isinstance(fill, int) or np.dtype(spec.dtype).kind == "f")
+    if not fits:
+        raise TypeError(
+            f"padded_batch: the padding value {fill!r} does not have the dtype of {name or 'the element'}, {spec.dtype}"
+        )
 
 
 class PaddedBatchCursor(Cursor):
@@ -215,7 +252,7 @@ class RaggedBatchNode(Node):
         size = self.size if self.drop_remainder else None
 
         def leaf(spec: Any) -> Any:
-            if isinstance(spec, TensorSpec) and spec.shape != ():
+            if is_ragged(spec) and isinstance(spec, TensorSpec):
                 return RaggedTensorSpec(None if spec.shape is None else (size, *spec.shape), spec.dtype, 1)
             return with_batch(spec, size)
 
@@ -225,19 +262,32 @@ class RaggedBatchNode(Node):
         return batches_of(self.source.cardinality(), self.size, self.drop_remainder)
 
     def open(self, context: Context) -> Cursor:
-        return RaggedBatchCursor(self, self.source.open(context.for_functions().child()))
+        try:
+            ragged = [is_ragged(leaf) for leaf in flatten(self.source.spec())]
+        except Exception:  # raised again, in its place, when elements are drawn
+            ragged = []
+        return RaggedBatchCursor(self, self.source.open(context.for_functions().child()), ragged)
+
+
+def is_ragged(spec: Any) -> bool:
+    """Whether elements of a spec may differ in shape."""
+    return not isinstance(spec, TensorSpec) or spec.shape is None or None in spec.shape
 
 
 class RaggedBatchCursor(Cursor):
-    """Joins elements to ragged batches."""
+    """Joins elements to ragged batches; components of one shape to arrays."""
 
-    def __init__(self, node: RaggedBatchNode, below: Cursor):
-        self._node, self._below = node, below
+    def __init__(self, node: RaggedBatchNode, below: Cursor, ragged: list[bool]):
+        self._node, self._below, self._ragged = node, below, ragged
 
     def next(self) -> Any:
         elements = draw(self._below, self._node.size, self._node.drop_remainder)
-        columns = zip(*(flatten(e) for e in elements))
-        return rebuild(elements[0], [stack_ragged_leaf(c, self._node.row_splits_dtype) for c in columns])
+        columns = list(zip(*(flatten(e) for e in elements)))
+        leaves = [
+            stack_ragged_leaf(column, self._node.row_splits_dtype) if ragged else stack_leaf(column)
+            for column, ragged in zip(columns, self._ragged or [True] * len(columns))
+        ]
+        return rebuild(elements[0], leaves)
 
     def state(self) -> Any:
         return self._below.state()
@@ -272,6 +322,7 @@ class UnbatchNode(Node):
         return UNKNOWN if size is None else n * size
 
     def open(self, context: Context) -> Cursor:
+        self.check()
         return UnbatchCursor(self.source.open(context.child()))
 
 
@@ -293,6 +344,12 @@ class UnbatchCursor(BlockCursor):
             self._earlier, self._batch, self._row, self._rows = before, batch, 0, sizes.pop()
         start, self._row = self._row, min(self._rows, self._row + limit)
         return slice_block(self._batch, start, self._row)
+
+    def no_rows(self) -> Any:
+        """A batch without rows; raises StopIteration if the input is empty."""
+        if self._batch is None:
+            self._block(0)
+        return slice_block(self._batch, 0, 0)
 
     def _state(self) -> Any:
         return [self._below.state()] if self._row >= self._rows else [self._earlier, self._row]
@@ -320,15 +377,24 @@ class RebatchNode(Node):
 
     def __init__(self, source: Node, sizes: list[int], drop_remainder: bool):
         self.inputs, self.source, self.sizes, self.drop_remainder = (source,), source, sizes, drop_remainder
+        if self.has_static_spec():
+            self.spec()
 
     def spec(self) -> Any:
-        size = self.sizes[0] if self.drop_remainder and len(set(self.sizes)) == 1 else None
-        return map_leaves(lambda leaf: with_batch(without_batch(leaf), size), self.source.spec())
+        size = self.sizes[0] if len(set(self.sizes)) == 1 else None
+
+        def leaf(spec: Any) -> Any:
+            row = without_batch(spec)
+            whole = size is not None and (self.drop_remainder or bool(spec.shape and spec.shape[0] and spec.shape[0] % size == 0))
+            return with_batch(row, size if whole else None)
+
+        return map_leaves(leaf, self.source.spec())
 
     def cardinality(self) -> int:
         return UNKNOWN
 
     def open(self, context: Context) -> Cursor:
+        self.check()
         return RebatchCursor(self, UnbatchCursor(self.source.open(context.child())))
 
 
@@ -340,6 +406,10 @@ class RebatchCursor(Cursor):
 
     def next(self) -> Any:
         size = self._node.sizes[self._count % len(self._node.sizes)]
+        if size == 0:
+            batch = self._rows.no_rows()
+            self._count += 1
+            return batch
         batch = self._rows.full_block(size)
         if self._node.drop_remainder and block_rows(batch) < size:
             raise StopIteration

@@ -308,6 +308,8 @@ class Dataset(Transformations):
             drawn = distribution([1.0] * len(nodes) if weights is None else weights, "sample_from_datasets: weights")
             if len(drawn) != len(nodes):
                 raise ValueError(f"sample_from_datasets: {len(nodes)} datasets need as many weights, given {len(drawn)}")
+            kept = [i for i, weight in enumerate(drawn) if weight]
+            nodes, drawn, datasets = [nodes[i] for i in kept], drawn[kept], [datasets[i] for i in kept]
         if len(nodes) == 1:
             return datasets[0]
         choices = RandomChoicesNode(drawn, seed, reshuffle=rerandomize_each_iteration is not False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from estimax.data.mapping import call, function_name, noted, result_spec
 from estimax.data.node import UNKNOWN, Context, Cursor, Node, ReplayCursor
 from estimax.data.order import SameElementsNode
 from estimax.data.sources import ElementsCursor, ElementsNode
-from estimax.data.specs import DatasetSpec, TensorSpec
+from estimax.data.specs import DatasetSpec, TensorSpec, describe
 from estimax.data.structure import as_element, flatten, map_leaves, rebuild
 
 MakeDataset = Callable[[Node], Any]  # what turns steps into a Dataset, which this rank of files does not import
@@ -41,6 +42,10 @@ class WindowNode(Node):
             return -(-n // self.shift)
         needed = (self.size - 1) * self.stride + 1
         return 0 if n < needed else (n - needed) // self.shift + 1
+
+    def made_up(self, number: int) -> Any:
+        element = self.source.made_up(number)
+        return map_leaves(lambda leaf: self.make(ElementsNode([leaf] * min(number, self.size), name="window")), element)
 
     def open(self, context: Context) -> Cursor:
         return WindowCursor(self, self.source.open(context.for_functions().child()))
@@ -201,6 +206,10 @@ def bucket_by_length(
     """The step of `Dataset.bucket_by_sequence_length`."""
     bounds = np.asarray(boundaries)
 
+    @functools.cache
+    def known_shapes() -> list[Any]:
+        return [getattr(leaf, "shape", None) for leaf in flatten(source.spec())]
+
     def bucket(*element: Any) -> int:
         return int(np.searchsorted(bounds, int(length_func(*element)), side="right"))
 
@@ -216,20 +225,20 @@ def bucket_by_length(
                     "bucket_by_sequence_length: with pad_to_bucket_boundary=True every element must be shorter than the "
                     f"last boundary, {boundaries[-1] if boundaries else 'and there is none'}; add a larger one"
                 )
-            shapes = _filled(padded_shapes, elements[0], boundaries[key] - 1)
+            shapes = _filled(padded_shapes, elements[0], known_shapes(), boundaries[key] - 1)
         return ElementsCursor([pad(elements, shapes, padding_values)])
 
     def spec() -> Any:
         if no_padding:
             return BatchNode(source, 1, False).spec()
-        return PaddedBatchNode(source, 1, padded_shapes, None, False).padded_spec(None)
+        return PaddedBatchNode(source, 1, padded_shapes, padding_values, False).padded_spec(None)
 
     return GroupNode(source, bucket, reduce, lambda key: batch_sizes[key], spec, "bucket_by_sequence_length")
 
 
-def _filled(padded_shapes: Any, element: Any, width: int) -> Any:
-    """Padded shapes with `width` for every open axis."""
-    shapes = leaf_shapes(padded_shapes, element)
+def _filled(padded_shapes: Any, element: Any, known: list[Any], width: int) -> Any:
+    """Padded shapes with `width` for every axis whose size is open; `known` are the shapes that the dataset states."""
+    shapes = [given or stated for given, stated in zip(leaf_shapes(padded_shapes, element), known)]
     filled = [
         [width] * np.ndim(leaf) if shape is None else [width if n in (None, -1) else n for n in shape]
         for leaf, shape in zip(flatten(element), shapes)
@@ -242,10 +251,22 @@ class UniqueNode(SameElementsNode):
 
     name = "unique"
 
+    def __init__(self, source: Node):
+        super().__init__(source)
+        if self.has_static_spec():
+            self.spec()
+
+    def spec(self) -> Any:
+        spec = super().spec()
+        if not isinstance(spec, TensorSpec) or spec.dtype not in ("int32", "int64", "string"):
+            raise TypeError(f"unique: expected elements of one int32, int64 or string component, given {describe(spec)}")
+        return spec
+
     def cardinality(self) -> int:
         return UNKNOWN
 
     def open(self, context: Context) -> Cursor:
+        self.check()
         return UniqueCursor(self.source.open(context.for_functions().child()))
 
 

@@ -326,11 +326,11 @@ class ChooseNode(Node):
         self.inputs = (*datasets, choice)
         if self.has_static_spec():
             self.spec()
-            choices = choice.spec()
-            if not (isinstance(choices, TensorSpec) and choices.dtype in ("int64", "int32") and choices.shape == ()):
-                raise TypeError(f"choose_from_datasets: choice_dataset must give int64 scalars, gives {describe(choices)}")
 
     def spec(self) -> Any:
+        choices = self.choice.spec()
+        if not (isinstance(choices, TensorSpec) and choices.dtype == "int64" and choices.shape == ()):
+            raise TypeError(f"choose_from_datasets: choice_dataset must give int64 scalars, gives {describe(choices)}")
         found = self.datasets[0].spec()
         for node in self.datasets[1:]:
             try:
@@ -345,11 +345,15 @@ class ChooseNode(Node):
     def probes(self, count: int) -> list[Any]:
         return [element for node in self.datasets for element in node.probes(1)][:count]
 
+    def made_up(self, number: int) -> Any:
+        return self.datasets[0].made_up(number)
+
     def choices(self, context: Context) -> Cursor:
         """The cursor of the choices."""
         return self.choice.open(context.for_functions().child(len(self.datasets)))
 
     def open(self, context: Context) -> Cursor:
+        self.check()
         cursors = [node.open(context.child(i)) for i, node in enumerate(self.datasets)]
         return ChooseCursor(self, cursors, self.choices(context))
 

@@ -13,8 +13,8 @@ from estimax.data.collate import block_rows, is_arrow, plain_block, stack
 from estimax.data.errors import InvalidDataError
 from estimax.data.node import UNKNOWN, BlockCursor, Context, Cursor, Node, ReplayCursor, probe_spec
 from estimax.data.order import SameElementsNode
-from estimax.data.specs import TensorSpec, describe, merge, spec_of, with_batch, without_batch
-from estimax.data.structure import as_element, flatten, map_leaves
+from estimax.data.specs import describe, made_up, merge, spec_of, with_batch, without_batch
+from estimax.data.structure import as_element, flatten, map_leaves, reordered, same_structure
 
 
 def call(fn: Callable[..., Any], element: Any) -> Any:
@@ -42,20 +42,6 @@ def noted(error: BaseException, what: str, fn: Any, position: int) -> BaseExcept
     return error
 
 
-def _made_up(spec: Any, number: int) -> Any:
-    """An element of a spec: `number` everywhere, unknown sizes `number`."""
-
-    def leaf(spec: Any) -> Any:
-        if not isinstance(spec, TensorSpec):
-            raise TypeError("only plain arrays can be made up")
-        shape = tuple(number if n is None else n for n in spec.shape or ())
-        if spec.dtype == "string":
-            return np.full(shape, b"", object) if shape else b""
-        return np.full(shape, number, spec.dtype) if shape else np.dtype(spec.dtype).type(number)
-
-    return map_leaves(leaf, spec)
-
-
 def result_spec(run: Callable[[Any], Any], source: Node, what: str) -> Any:
     """The spec of what a function gives, found by running it.
 
@@ -70,7 +56,7 @@ def result_spec(run: Callable[[Any], Any], source: Node, what: str) -> Any:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                spec = run(_made_up(source.spec(), number))
+                spec = run(source.made_up(number))
                 found = spec if found is None else merge(found, spec)
         except Exception:  # a function need not take made-up values
             continue
@@ -101,7 +87,7 @@ class MapNode(Node):
             return result_spec(lambda e: spec_of(call_map(self.fn, e)), self.source, self.describe())
         batch = map_leaves(lambda leaf: with_batch(leaf, 2), self.source.spec())
         elements = probe_spec(self.source, 2)
-        made = stack(elements) if elements else _made_up(batch, 2)
+        made = stack(elements) if elements else made_up(batch, 2)
         return map_leaves(without_batch, spec_of(call_map(self.fn, made)))
 
     def cardinality(self) -> int:
@@ -360,6 +346,17 @@ class TakeWhileCursor(Cursor):
         self._below.close()
 
 
+def check_state(initial: Any, following: Any, what: str) -> None:
+    """Raises TypeError if a running state changes its structure, or the dtype that the initial one was given with."""
+    if not same_structure(as_element(initial), following):
+        raise TypeError(f"{what} must keep the structure of the state, {describe(spec_of(initial))}; returned {following!r}")
+    for first, now in zip(flatten(initial), flatten(reordered(following, as_element(initial)))):
+        if isinstance(first, np.generic | np.ndarray) and isinstance(now, np.generic | np.ndarray) and first.dtype != now.dtype:
+            raise TypeError(
+                f"{what} must keep the dtype of the state, {first.dtype}; returned {now.dtype}. Convert it, or start with {now.dtype}"
+            )
+
+
 class ScanNode(Node):
     """A function of a running state and an element that gives the next state and an output."""
 
@@ -368,14 +365,16 @@ class ScanNode(Node):
 
     def __init__(self, source: Node, initial_state: Any, fn: Callable[..., Any]):
         self.inputs, self.source, self.fn = (source,), source, fn
-        self.initial_state, self._spec = as_element(initial_state), None
+        self.initial_state, self._spec, self._typed = as_element(initial_state), None, initial_state
 
     def step(self, state: Any, element: Any) -> tuple[Any, Any]:
         """The next state and the output."""
         result = self.fn(state, element)
         if not isinstance(result, tuple | list) or len(result) != 2:
             raise TypeError(f"scan: {function_name(self.fn)} must return (new_state, output), returned {result!r}")
-        return as_element(result[0]), as_element(result[1])
+        following = as_element(result[0])
+        check_state(self._typed, following, f"scan: {function_name(self.fn)}")
+        return following, as_element(result[1])
 
     def spec(self) -> Any:
         if self._spec is None:

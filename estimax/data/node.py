@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from estimax.data.collate import block_rows, concat_blocks, one_row, slice_block
+from estimax.data.specs import made_up
 from estimax.data.structure import flatten, rebuild
 
 INFINITE = -1
@@ -103,9 +104,25 @@ class Node(abc.ABC):
             cursor.close()
         return found
 
+    def made_up(self, number: int) -> Any:
+        """An element such as the step might give, with `number` for every number and unknown size; TypeError if none can be."""
+        return made_up(self.spec(), number)
+
     def describe(self) -> str:
         """The step in a plan that is printed."""
         return self.name or type(self).__name__.removesuffix("Node").lower()
+
+    def check(self) -> None:
+        """Raises what is wrong with the types of the inputs, also where only running functions shows them.
+
+        Where these fail there is nothing to check: the error is raised again, in its place, when elements are drawn.
+        """
+        try:
+            for node in self.inputs:
+                node.spec()
+        except Exception:
+            return
+        self.spec()
 
     def has_static_spec(self) -> bool:
         """Whether the spec is known without running a user function."""

@@ -25,6 +25,9 @@ class SameElementsNode(Node):
     def probes(self, count: int) -> list[Any]:
         return self.source.probes(count)
 
+    def made_up(self, number: int) -> Any:
+        return self.source.made_up(number)
+
     def cardinality(self) -> int:
         return self.source.cardinality()
 
@@ -412,6 +415,7 @@ class ConcatenateNode(Node):
         return UNKNOWN if UNKNOWN in sizes else sum(sizes)
 
     def open(self, context: Context) -> Cursor:
+        self.check()
         cursors = [node.open(context.child(i)) for i, node in enumerate(self.inputs)]
         if all(isinstance(c, BlockCursor) for c in cursors):
             return ConcatenateBlocks(cursors)

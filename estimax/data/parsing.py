@@ -125,6 +125,8 @@ def default_array(name: str, feature: FixedLenFeature) -> np.ndarray | None:
 
 def fixed(name: str, feature: FixedLenFeature, values: Values) -> np.ndarray:
     """A FixedLenFeature as an array `[batch, *shape]`."""
+    if values.each == 1 and len(feature.shape) == 0 and feature.default_value is None:
+        return values.flat
     check_kinds(name, values, feature.dtype)
     if any(n is None for n in feature.shape):
         raise ValueError(

@@ -47,7 +47,10 @@ class SparseTensorSpec:
 
 @dataclasses.dataclass(frozen=True)
 class RaggedTensorSpec:
-    """Dtype, shape and number of ragged levels of a RaggedTensor leaf."""
+    """Dtype, shape and number of ragged levels of a RaggedTensor leaf.
+
+    With 0 levels it is that of the rows of a RaggedTensor: arrays, which `batch` makes a RaggedTensor of.
+    """
 
     shape: Shape
     dtype: str
@@ -168,11 +171,23 @@ def without_batch(spec: AnySpec, where: str = "") -> AnySpec:
     if shape == () or isinstance(spec, DatasetSpec | ObjectSpec):
         raise ValueError(f"unbatch needs at least one axis in every component; {where or 'the element'} is {describe(spec)}")
     shape = None if shape is None else shape[1:]
-    if isinstance(spec, RaggedTensorSpec) and spec.ragged_rank == 1:
-        return TensorSpec(shape, spec.dtype)
     if isinstance(spec, RaggedTensorSpec):
-        return RaggedTensorSpec(shape, spec.dtype, spec.ragged_rank - 1)
+        return RaggedTensorSpec(shape, spec.dtype, max(0, spec.ragged_rank - 1))
     return dataclasses.replace(spec, shape=shape)  # type: ignore[arg-type]
+
+
+def made_up(spec: Any, number: int) -> Any:
+    """An element of a spec: `number` everywhere, unknown sizes `number`."""
+
+    def leaf(spec: Any) -> Any:
+        if not isinstance(spec, TensorSpec):
+            raise TypeError("only plain arrays can be made up")
+        shape = tuple(number if n is None else n for n in spec.shape or ())
+        if spec.dtype == "string":
+            return np.full(shape, b"", object) if shape else b""
+        return np.full(shape, number, spec.dtype) if shape else np.dtype(spec.dtype).type(number)
+
+    return map_leaves(leaf, spec)
 
 
 def first_size(spec: Any) -> int | None:

@@ -178,9 +178,9 @@ class Transformations(abc.ABC):
     def rebatch(self, batch_size: int | list[int], drop_remainder: bool = False) -> Dataset:
         """Batches of another size over the rows of these; a list of sizes is used in turn."""
         sizes = [batch_size] if np.ndim(batch_size) == 0 else list(batch_size)  # type: ignore[arg-type]
-        sizes = [positive(size, "rebatch: batch_size") for size in sizes]
-        if not sizes:
-            raise ValueError("rebatch: give at least one batch size")
+        sizes = [integer(size, "rebatch: batch_size") for size in sizes]
+        if min(sizes, default=0) < 0 or max(sizes, default=0) <= 0:
+            raise ValueError(f"rebatch: batch_size must be positive (in a list also 0, but not only), given {batch_size}")
         return self._then(batching.RebatchNode(self.node, sizes, bool(drop_remainder)))
 
     @named
@@ -399,8 +399,12 @@ class Transformations(abc.ABC):
         """
         del deterministic  # the order of the cycle is kept
         workers = None if num_parallel_calls is None else prefetch.worker_count(num_parallel_calls)
+        if workers is not None:
+            positive(workers, "interleave: num_parallel_calls")
         cycle = positive(cycle_length if cycle_length not in (None, -1) else workers or 1, "interleave: cycle_length")
         block = positive(1 if block_length is None else block_length, "interleave: block_length")
+        if cycle_length not in (None, -1) and (num_parallel_calls or 0) > cycle:
+            raise ValueError(f"interleave: num_parallel_calls={num_parallel_calls} must be at most cycle_length={cycle}")
         node: Node = joining.InterleaveNode(self.node, map_func, cycle, block)
         if workers is not None:
             node = prefetch.PrefetchNode(node, 64 * workers)
@@ -421,6 +425,7 @@ class Transformations(abc.ABC):
         state = as_element(initial_state)
         for element in self:  # type: ignore[attr-defined]
             state = as_element(reduce_func(state, element))
+            mapping.check_state(initial_state, state, "reduce: the function")
         return state
 
     def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:

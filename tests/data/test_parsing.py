@@ -27,8 +27,6 @@ from estimax.data import (
     parse_sequence_example,
     parse_single_example,
     wire,
-    wire_columns,
-    wire_compiled,
 )
 from estimax.data import columns_of_examples as columns
 
@@ -88,17 +86,8 @@ def assert_same(a: object, b: object) -> None:
         assert repr(x.flat.tolist()) == repr(y.flat.tolist())
 
 
-@pytest.mark.parametrize("loops", ["arrays", "as compiled", "compiled"])
-def test_the_fast_way_equals_the_reference_also_on_mutated_messages(loops: str, monkeypatch) -> None:  # noqa: ANN001
-    plain = wire_compiled.Compiled(
-        wire_compiled.scan, wire_compiled.floats, wire_compiled.integers, wire_compiled.texts, wire_compiled.copy_text
-    )
-    if loops == "compiled":
-        pytest.importorskip("numba")
-    else:
-        monkeypatch.setattr(wire_columns, "compiled", lambda: None if loops == "arrays" else plain)
+def test_the_fast_way_equals_the_reference_also_on_mutated_messages() -> None:
     source, errors, rounds = random.Random(0), 0, 0
-    side_by_side([random_record(source)])  # compiles, where that is done
     start = time.monotonic()
     while time.monotonic() - start < FUZZ_SECONDS:
         records = [random_record(source) for _ in range(source.randint(1, 30))]

@@ -21,14 +21,14 @@ class Source:
         steps: batches of one pass, if it is known.
         is_single: whether `make` gives the same iterator every time, as a generator does.
         on_epoch_end: called after each epoch, if given.
-        is_packed: whether the engine takes rows from a table, a group of steps at once.
+        is_table: whether the engine takes rows from a table, a group of steps at once.
     """
 
     def __init__(
-        self, make: Any, steps: int | None, *, is_single: bool = False, on_epoch_end: Any = None, is_packed: bool = False
+        self, make: Any, steps: int | None, *, is_single: bool = False, on_epoch_end: Any = None, is_table: bool = False
     ):
         self._make, self.steps, self.is_single, self.on_epoch_end = make, steps, is_single, on_epoch_end
-        self.is_packed = is_packed
+        self.is_table = is_table
         self._passes = 0
         self._stream: Iterator[Any] | None = None
 
@@ -227,11 +227,7 @@ def _array_source(x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool, s
         order = np.random.default_rng((seed, epoch)).permutation(table.size) if shuffle else None
         return ArrayPass(table, batch_size, order)
 
-    return Source(one_pass, -(-table.size // batch_size), is_packed=table.may_be_packed)
-
-
-# Above these sizes of numbers a second, packed copy of the data costs more than the Python it saves in each batch.
-_PACKED_BYTES, _PACKED_ROW_BYTES = 2**26, 2**10
+    return Source(one_pass, -(-table.size // batch_size), is_table=table.is_plain)
 
 
 class ArrayTable:
@@ -251,11 +247,14 @@ class ArrayTable:
         return tuple(take_rows(part, rows) for part in self.parts)
 
     @property
-    def may_be_packed(self) -> bool:
-        """Whether the engine should encode the table whole."""
+    def is_plain(self) -> bool:
+        """Whether all columns are numbers, of which the engine may take rows where they lie."""
         leaves = [leaf for part in self.parts for _, leaf in _leaves(part, "")]
-        numbers = sum(x.nbytes for x in leaves if isinstance(x, np.ndarray) and x.dtype.kind in "biuf")
-        return numbers <= min(_PACKED_BYTES, _PACKED_ROW_BYTES * self.size)
+        return all(isinstance(x, np.ndarray) and x.dtype.kind in "biuf" for x in leaves)
+
+    def in_place(self) -> tuple[Any, ...]:
+        """All rows, without copying."""
+        return self.gather(slice(0, self.size))
 
 
 class ArrayPass:
@@ -282,8 +281,8 @@ class ArrayPass:
         return self._table.gather(slice(start, stop) if self._order is None else self._order[start:stop])
 
     def over_rows(self) -> Any:
-        """The table and the row numbers of each batch from here on, for the engine; None if single batches are better."""
-        return (self._table, self._numbers(self._start)) if self._table.may_be_packed else None
+        """The table and the row numbers of each batch from here on, for the engine; None where columns are not all numbers."""
+        return (self._table, self._numbers(self._start)) if self._table.is_plain else None
 
     def _numbers(self, start: int) -> RowNumbers:
         order = np.arange(self._table.size) if self._order is None else self._order
@@ -298,6 +297,10 @@ class RowNumbers:
 
     def __iter__(self) -> RowNumbers:
         return self
+
+    def __len__(self) -> int:
+        """How many batches are left."""
+        return -(-max(0, len(self._order) - self._at) // self._batch_size)
 
     def __next__(self) -> np.ndarray:
         if self._at >= len(self._order):

@@ -10,6 +10,7 @@ from estimax.training.callbacks import History, ProgbarLogger
 
 _TRAIN = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _TEST = ("on_test_batch_begin", "on_test_batch_end")
+_PREDICT = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
 class CallbackList(Hook):
@@ -56,6 +57,7 @@ class CallbackList(Hook):
         ]
         self._train_hooks = [c for c in self.callbacks if _overrides(c, _TRAIN)]
         self.sees_test_batches = any(_overrides(c, _TEST) for c in self.callbacks)
+        self.sees_predict_batches = any(_overrides(c, _PREDICT) for c in self.callbacks)
 
     # -- the engine's side --------------------------------------------------------------------------------------------
 

@@ -264,7 +264,8 @@ class Trainer(Compiling):
         with self._eagerly():
             hooks.on_predict_begin()
             parts = []
-            for i, part in enumerate(ModelRun(self._get_program()).predict(chosen)):
+            found = ModelRun(self._get_program()).predict(chosen, grouped=not hooks.sees_predict_batches)
+            for i, part in enumerate(found):
                 hooks.on_predict_batch_begin(i)
                 parts.append(part)
                 hooks.on_predict_batch_end(i, {"outputs": part})
@@ -323,7 +324,7 @@ class Trainer(Compiling):
         """Steps in one compiled call: as `compile` says; one by one where a second compilation would cost more than it saves."""
         if isinstance(self.steps_per_execution, int):
             return self.steps_per_execution
-        is_short = steps is not None and steps * epochs <= _SHORT_STEPS and not source.is_packed
+        is_short = steps is not None and steps * epochs <= _SHORT_STEPS and not source.is_table
         return 1 if is_short else "auto"
 
     @contextlib.contextmanager

@@ -17,6 +17,9 @@ BLOCK_ROWS = 1 << 15
 LARGEST_ROWS = 1 << 21  # of a table that is encoded at once, in about a second a million
 LARGEST_BYTES = 2**30  # of the encoded table: above it batches are encoded as they come
 PACKED_BYTES = 1024  # of a row of one array: larger ones (images) are gathered by themselves
+COPIED_BYTES = (
+    2**26
+)  # of numbers that need no encoding, up to which a packed copy of them is made; larger ones stay where they are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +67,10 @@ class EncodedTable:
     Args:
         blocks: encoded arrays of consecutive blocks of rows.
         pad_values: what rows that only pad hold, by key; None for what the given row holds.
+        packs: whether arrays with short rows are copied into packed ones.
     """
 
-    def __init__(self, blocks: list[dict[str, Any]], pad_values: Mapping[str, Any]):
+    def __init__(self, blocks: list[dict[str, Any]], pad_values: Mapping[str, Any], *, packs: bool = True):
         trees, loose, packed, slots, width = [], {}, [], [], 0
         for key in blocks[0]:
             parts = [jax.tree.flatten(b[key]) for b in blocks]
@@ -75,7 +79,7 @@ class EncodedTable:
                 pad = pad_values.get(key)
                 array = _joined([p[0][leaf] for p in parts], 0 if pad is None else pad)
                 row_bytes = array.nbytes // max(len(array), 1)
-                if array.dtype.itemsize == 4 and row_bytes <= PACKED_BYTES:
+                if packs and array.dtype.itemsize == 4 and row_bytes <= PACKED_BYTES:
                     words = array.reshape(len(array), -1).view(np.uint32)
                     slots.append(Slot(key, leaf, width, width + words.shape[1], array.shape[1:], str(array.dtype)))
                     packed.append(words)
@@ -95,8 +99,12 @@ class EncodedTable:
             valid: False for rows that only pad; all are real if omitted.
         """
         flat = rows.reshape(-1)
-        packed = self._packed.take(flat, axis=0)
-        loose = {name: array.take(flat, axis=0) for name, array in self._loose.items()}
+        # Rows in their order are cut out, which is several times faster than picking them one by one.
+        in_order = len(flat) > 1 and flat[-1] - flat[0] == len(flat) - 1 and bool((np.diff(flat) == 1).all())
+        picked: Any = slice(flat[0], flat[-1] + 1) if in_order else flat
+        packed, loose = self._packed[picked], {name: array[picked] for name, array in self._loose.items()}
+        if in_order and valid is not None and not valid.all():
+            packed, loose = packed.copy(), {name: array.copy() for name, array in loose.items()}
         if valid is not None and not valid.all():
             padding = np.flatnonzero(~valid.reshape(-1))
             for s in self.layout.slots:
@@ -110,7 +118,9 @@ class EncodedTable:
 
 
 def _joined(parts: list[np.ndarray], pad: Any) -> np.ndarray:
-    """Blocks of rows under each other, widened to the widest."""
+    """Blocks of rows under each other, widened to the widest; a single block is not copied."""
+    if len(parts) == 1:
+        return parts[0]
     shape = tuple(max(p.shape[axis] for p in parts) for axis in range(1, parts[0].ndim))
     out = np.full((sum(len(p) for p in parts), *shape), pad, parts[0].dtype)
     at = 0
@@ -120,21 +130,29 @@ def _joined(parts: list[np.ndarray], pad: Any) -> np.ndarray:
     return out
 
 
-def encode_table(table: Any, encode: Any, split: Any, pad_values: Mapping[str, Any], key: Any = None) -> EncodedTable | None:
+def encode_table(
+    table: Any, encode: Any, split: Any, pad_values: Mapping[str, Any], key: Any = None, *, is_plain: bool = False
+) -> EncodedTable | None:
     """The table encoded block by block; None if it would take too much memory.
 
     Args:
-        table: with `size` and `gather(rows, columns)`.
+        table: with `size` and `gather(rows, columns)`; with `in_place()` too if it is of arrays that can be used where they are.
         encode: raw columns to encoded arrays.
         split: what the table gives to `(features, labels, weights)`.
         pad_values: by key.
         key: of the encoding; a table with an attribute `encoded` keeps what was made for it there, for the next pass.
+        is_plain: whether `encode` takes numbers as they are.
     """
-    if not 0 < table.size <= LARGEST_ROWS:
-        return None
     kept = getattr(table, "encoded", None)
     if kept is not None and kept[0] == (key, split):
         return kept[1]
+    if is_plain and hasattr(table, "in_place"):
+        arrays = {k: jax.tree.map(np.asarray, v) for k, v in encode(flatten(*split(table.in_place()))[0]).items()}
+        encoded = EncodedTable([arrays], pad_values, packs=sum(x.nbytes for x in jax.tree.leaves(arrays)) <= COPIED_BYTES)
+        table.encoded = (key, split), encoded
+        return encoded
+    if not 0 < table.size <= LARGEST_ROWS:
+        return None
     blocks: list[dict[str, Any]] = []
     for rows in _spans(table.size):
         raw, _ = flatten(*split(table.gather(rows, "arrow")))

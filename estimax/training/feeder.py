@@ -97,28 +97,79 @@ def check_range(arrays: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _encoding_of(plan: Plan) -> tuple[str, ...]:
-    """What tells encodings of one table apart."""
-    return tuple(v.key for v in plan.transform.values)
+def _encoded(plan: Plan, table: Any) -> EncodedTable | None:
+    values = plan.transform.values
+    return encode_table(
+        table,
+        lambda raw: check_range(plan.transform(raw)),
+        split_batch,
+        plan.pad_values,
+        tuple(v.key for v in values),  # what tells encodings of one table apart
+        is_plain=all(v.op is None for v in values),
+    )
 
 
-def gathered_batches(plan: Plan, table: Any, numbers: Iterator[np.ndarray]) -> Iterator[tuple[dict[str, Any], Layout]] | None:
-    """Batches gathered from a table that was encoded at once, with the layout that takes them apart; None if it is too large."""
-    encoded = encode_table(table, lambda raw: check_range(plan.transform(raw)), split_batch, plan.pad_values, _encoding_of(plan))
+def gather_stack(plan: Plan, encoded: EncodedTable, numbers: list[np.ndarray], size: int, at_least: int = 0) -> dict[str, Any]:
+    """Batches of rows by their numbers as arrays `[size, batch, ...]`; what is beyond the last batch is garbage.
+
+    Args:
+        plan: of the compiled call; says whether short batches are filled up to the largest one seen.
+        encoded: the table.
+        numbers: row numbers of each batch.
+        size: of the stack.
+        at_least: rows to which short batches are filled up in any case.
+    """
+    longest = max(at_least, *(len(rows) for rows in numbers))
+    if plan.weighted:
+        plan.capacity = longest = max(plan.capacity, longest)
+    counts = np.array([len(rows) for rows in numbers] + [longest] * (size - len(numbers)))
+    if (counts == longest).all():
+        index = np.concatenate([*numbers, np.zeros((size - len(numbers)) * longest, np.int64)]).reshape(size, longest)
+        valid = np.ones((size, longest), bool)
+    else:
+        index = np.zeros((size, longest), np.int64)
+        for i, rows in enumerate(numbers):
+            index[i, : len(rows)], index[i, len(rows) :] = rows, rows[0]
+        valid = np.arange(longest) < counts[:, None]
+    arrays = encoded.gather(index, valid)
+    if plan.weighted:
+        arrays[ROW_MASK] = valid
+    return arrays
+
+
+def gathered(plan: Plan, table: Any, numbers: Iterator[np.ndarray], group: int, *, pads: bool = False) -> Iterator[Fed] | None:
+    """Groups of batches gathered from a table that was encoded at once, on the host; None if it is too large.
+
+    Args:
+        plan: of the compiled call.
+        table: in memory.
+        numbers: row numbers of each batch.
+        group: batches in one call.
+        pads: whether short batches are filled up to the first one's size, also where no loss leaves padding out.
+    """
+    encoded = _encoded(plan, table)
     if encoded is None:
         return None
+    fills = plan.weighted or pads
+    at_least = 0
 
-    def batches() -> Iterator[tuple[dict[str, Any], Layout]]:
+    def groups() -> Iterator[Fed]:
+        nonlocal at_least
+        pending: list[np.ndarray] = []
         for rows in numbers:
-            if plan.weighted:
-                plan.capacity = max(plan.capacity, len(rows))
-                valid = np.arange(plan.capacity) < len(rows)
-                rows = np.concatenate([rows, np.full(plan.capacity - len(rows), rows[0])])
-                yield {**encoded.gather(rows, valid), ROW_MASK: valid}, encoded.layout
-            else:
-                yield encoded.gather(rows), encoded.layout
+            if pending and (len(pending) == group or len(rows) != len(pending[0]) and not fills):
+                yield fed(pending)
+                pending = []
+            pending.append(rows)
+            at_least = max(at_least, len(rows)) if pads else 0
+        if pending:
+            yield fed(pending)
 
-    return batches()
+    def fed(pending: list[np.ndarray]) -> Fed:
+        arrays = gather_stack(plan, encoded, pending, max(group, len(pending)), at_least)
+        return Fed(arrays, len(pending), [len(r) for r in pending], [None] * len(pending), encoded.layout)
+
+    return groups()
 
 
 GROUPED_BYTES = 2**20  # of a batch, up to which steps are grouped: above, dispatch is not what costs
@@ -140,6 +191,7 @@ class Feeder:
         limit: at most so many batches are read.
         first: a batch that was read already.
         table: a table in memory and the row numbers of its batches, which then take the place of `batches`.
+        may_group: whether batches are small enough for a compiled loop over several.
     """
 
     def __init__(
@@ -152,7 +204,9 @@ class Feeder:
         limit: int | None = None,
         first: tuple[dict[str, Any], Any] | None = None,
         table: tuple[Any, Iterator[np.ndarray]] | None = None,
+        may_group: bool = True,
     ):
+        self._may_group = may_group
         self._batches, self._plan, self._group, self._limit, self._first = batches, plan, group, limit, first
         self._table = table
         self._place = place or jax.device_put
@@ -235,9 +289,7 @@ class Feeder:
     def _work_on_rows(self, table: Any, numbers: Any) -> bool:
         """Encodes the table, then gathers; False if it is too large to be encoded at once."""
         plan = self._plan
-        encoded = encode_table(
-            table, lambda raw: check_range(plan.transform(raw)), split_batch, plan.pad_values, _encoding_of(plan)
-        )
+        encoded = _encoded(plan, table)
         if encoded is None:
             return False
         pending: list[tuple[np.ndarray, Any]] = []
@@ -262,24 +314,16 @@ class Feeder:
         return True
 
     def _gathered(self, encoded: EncodedTable, items: list[tuple[np.ndarray, Any]]) -> Fed:
-        size = max(self._group(), len(items), 2 if self._plan.loops else 1)
-        longest = max(len(rows) for rows, _ in items)
-        if self._plan.weighted:
-            self._plan.capacity = longest = max(self._plan.capacity, longest)
-        index = np.zeros((size, longest), np.int64)
-        for i, (rows, _) in enumerate(items):
-            index[i, : len(rows)], index[i, len(rows) :] = rows, rows[0]
-        valid = np.arange(longest) < np.array([len(rows) for rows, _ in items] + [longest] * (size - len(items)))[:, None]
-        arrays = encoded.gather(index, valid)
-        if self._plan.weighted:
-            arrays[ROW_MASK] = valid
+        # As in _stacked: a single batch travels in a stack of two where steps may be grouped.
+        size = max(self._group(), len(items), 2 if self._plan.loops and self._may_group else 1)
+        arrays = gather_stack(self._plan, encoded, [rows for rows, _ in items], size)
         return Fed(self._place(arrays), len(items), [len(r) for r, _ in items], [s for _, s in items], encoded.layout)
 
     def _stacked(self, items: list[Prepared]) -> Fed:
         # A stack of one would compile to other sums than a stack of many (its slice is simplified away), with other rounding. So
         # where steps may be grouped a single batch travels in a stack of two; large batches are never grouped.
         size = max(self._group(), len(items))
-        size = 2 if size == 1 and self._plan.loops and may_group(items[0].arrays) else size
+        size = 2 if size == 1 and self._plan.loops and self._may_group else size
 
         def stack(*leaves: Any) -> Any:
             if size == len(leaves) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -385,7 +386,7 @@ class Run:
         iterator = iter(batches)
         find = getattr(iterator, "over_rows", None) if grouped else None
         table = None if find is None else find()
-        waiting: tuple[Any, int] | None = None
+        waiting = _Waiting()
         for batch in iterator:
             raw, structure = flatten(split_batch(batch)[0])
             plan = self.program.plan_of(INFER, raw, structure, self.state)
@@ -406,26 +407,38 @@ class Run:
             prepared = prepare(plan, raw, pad=True)
             prepared.arrays.pop(ROW_MASK)
             out = self.program.predict_function(plan)(params, state, self.place(prepared.arrays))
-            if waiting is not None:
-                yield _rows(*waiting)
-            waiting = out, prepared.rows
-        if waiting is not None:
-            yield _rows(*waiting)
+            yield from waiting.after(out, prepared.rows)
+        yield from waiting.rest()
 
     def _predict_rows(self, plan: Plan, table: Any, raw: Mapping[str, Any], params: dict, state: dict) -> Iterator[Any]:
         """Predictions for groups of batches of a table; nothing if it has but one batch or is too large to be encoded at once."""
         if len(table[1]) < 2 if hasattr(table[1], "__len__") else False:
             return
         group = _group_of(table) if plan.loops and may_group(prepare(plan, raw).arrays) else 1
-        waiting: tuple[Any, int] | None = None
+        waiting = _Waiting()
         for fed in gathered(plan, *table, group, pads=True) or ():
             compiled = self.program.predict_group_function(plan, max(group, fed.count), fed.layout)
             out = compiled(params, state, self.place(fed.arrays, axis=1), np.int32(fed.count))
-            if waiting is not None:
-                yield _rows(*waiting)
-            waiting = out, sum(fed.rows)
-        if waiting is not None:
-            yield _rows(*waiting)
+            yield from waiting.after(out, sum(fed.rows))
+        yield from waiting.rest()
+
+
+class _Waiting:
+    """Predictions that the device still computes: a few, so that it never waits for the host."""
+
+    def __init__(self) -> None:
+        self._out: collections.deque[tuple[Any, int]] = collections.deque()
+
+    def after(self, out: Any, rows: int) -> Iterator[Any]:
+        """The oldest predictions as NumPy arrays, now that these are waited for too, if they are more than a few."""
+        self._out.append((out, rows))
+        if len(self._out) > 2:
+            yield _rows(*self._out.popleft())
+
+    def rest(self) -> Iterator[Any]:
+        """All that are left."""
+        while self._out:
+            yield _rows(*self._out.popleft())
 
 
 def _rows(out: Any, rows: int) -> Any:

@@ -28,8 +28,8 @@ def test_rows_by_number_are_those_of_the_batches() -> None:
         np.testing.assert_array_equal(batch[1][1], gathered[1][1])
 
 
-def test_large_rows_are_not_packed() -> None:
-    assert make_source(np.zeros((4, 64, 64, 3), np.float32)).one_pass().over_rows() is None
+def test_columns_of_text_are_no_table_of_numbers() -> None:
+    assert make_source(np.array(["a", "b"])).one_pass().over_rows() is None
 
 
 def test_a_stream_goes_on_over_passes() -> None:

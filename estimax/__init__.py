@@ -40,7 +40,9 @@ if TYPE_CHECKING:
         losses,
         metrics,
         models,
+        ops,
         optimizers,
+        random,
         regularizers,
         summary,
         testing,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = (
     "activations", "callbacks", "constraints", "core", "data", "datasets", "distribution", "estimator", "export", "feature_columns",
-    "initializers", "introspect", "layers", "losses", "metrics", "models", "optimizers", "regularizers", "summary", "testing",
+    "initializers", "introspect", "layers", "losses", "metrics", "models", "ops", "optimizers", "random", "regularizers", "summary", "testing",
     "training",
 )  # fmt: skip
 _NAMES = {"Input": "layers", "Model": "models", "Sequential": "models", "load_model": "models"}
@@ -65,7 +67,6 @@ _ELSEWHERE = {
     "keras": "layers, losses, metrics, models, optimizers and callbacks are one level up",
     "nn": "activations are jax.nn; losses ex.losses.legacy",
     "math": "use jax.numpy",
-    "random": "use jax.random, or ex.set_random_seed",
     "logging": "use Python's logging; the logger is called estimax",
     "app": "call main() yourself",
     "gfile": "use os, glob and open",
@@ -79,7 +80,7 @@ _ELSEWHERE = {
 __all__ = [
     "Frame", "Input", "Model", "Sequential", "Variable", "__version__", "activations", "callbacks", "constraints", "core", "data",
     "datasets", "distribution", "embedding_lookup", "errors", "estimator", "export", "feature_columns", "initializers", "introspect",
-    "layers", "load_model", "losses", "metrics", "models", "name_scope", "optimizers", "regularizers", "remat", "row_count", "row_mask",
+    "layers", "load_model", "losses", "metrics", "models", "name_scope", "ops", "optimizers", "random", "regularizers", "remat", "row_count", "row_mask",
     "scan", "set_random_seed", "summary", "testing", "training",
 ]  # fmt: skip
 

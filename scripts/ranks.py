@@ -11,7 +11,7 @@ RANKS = {
     **dict.fromkeys(("activations", "initializers", "regularizers", "constraints"), 1),
     **dict.fromkeys(("losses", "metrics", "optimizers", "data", "distribution"), 1),
     "layers": 2,
-    **dict.fromkeys(("feature_columns", "training", "introspect"), 3),
+    **dict.fromkeys(("feature_columns", "training", "introspect", "ops"), 3),
     "models": 4,
     "export": 5,
     "estimator": 6,

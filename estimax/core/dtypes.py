@@ -39,8 +39,8 @@ def standardize_dtype(dtype: Any) -> str:
             return {"int": "int32", "float": FLOATX}[dtype]
         if dtype == "bool":
             return "bool"
-    elif dtype in (int, float):
-        return {int: "int32", float: FLOATX}[dtype]
+    elif dtype is int or dtype is float:  # not `in`: NumPy's float64 equals float
+        return "int32" if dtype is int else FLOATX
     try:
         return jnp.dtype(dtype).name
     except TypeError as e:

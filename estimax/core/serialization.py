@@ -79,6 +79,14 @@ def serialize(obj: Any) -> Any:
     )
 
 
+def _home(module: str) -> str | None:
+    """The package of estimax whose import registers the classes of a module that a config names."""
+    parts = module.split(".")
+    if module.startswith("keras.src.ops."):
+        return "estimax.ops"
+    return f"estimax.{parts[1]}" if parts[0] in ("keras", "estimax") and len(parts) == 2 else None
+
+
 def find_class(module: str | None, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The class (or function) of a config.
 
@@ -89,9 +97,9 @@ def find_class(module: str | None, name: str, custom_objects: Mapping[str, Any] 
         if custom_objects and key in custom_objects:
             return custom_objects[key]
     if module is not None:
-        if (module, name) not in _CLASSES and module.split(".")[0] in ("keras", "estimax") and module.count(".") == 1:
+        if (module, name) not in _CLASSES and (home := _home(module)):
             try:
-                importlib.import_module("estimax." + module.split(".")[1])
+                importlib.import_module(home)
             except ImportError:
                 pass
         if (module, name) in _CLASSES:

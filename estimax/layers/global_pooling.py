@@ -202,7 +202,7 @@ def _windows(size: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
     return i * size // outputs, -(-(i + 1) * size // outputs)
 
 
-def _adaptive_mean(x: jax.Array, axis: int, outputs: int) -> jax.Array:
+def adaptive_mean(x: jax.Array, axis: int, outputs: int) -> jax.Array:
     """The means of the windows, as a product with a matrix of weights."""
     first, end = _windows(x.shape[axis], outputs)
     place = np.arange(x.shape[axis])
@@ -211,7 +211,7 @@ def _adaptive_mean(x: jax.Array, axis: int, outputs: int) -> jax.Array:
     return jnp.moveaxis(jnp.tensordot(x, weights, ((axis,), (1,))), -1, axis)
 
 
-def _adaptive_max(x: jax.Array, axis: int, outputs: int) -> jax.Array:
+def adaptive_max(x: jax.Array, axis: int, outputs: int) -> jax.Array:
     """The largest of each window; shorter windows repeat their last element."""
     first, end = _windows(x.shape[axis], outputs)
     places = np.minimum(first[:, None] + np.arange((end - first).max()), end[:, None] - 1)
@@ -219,11 +219,11 @@ def _adaptive_max(x: jax.Array, axis: int, outputs: int) -> jax.Array:
 
 
 class _AdaptiveAveragePooling(_AdaptivePooling):
-    pool = staticmethod(_adaptive_mean)
+    pool = staticmethod(adaptive_mean)
 
 
 class _AdaptiveMaxPooling(_AdaptivePooling):
-    pool = staticmethod(_adaptive_max)
+    pool = staticmethod(adaptive_max)
 
 
 @register("keras.layers")

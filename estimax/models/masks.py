@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from estimax.core import first_free, snake_case
+from estimax.core import find_class, first_free, snake_case
 from estimax.layers import KerasTensor, Layer
-from estimax.layers.operation import OPERATIONS
 from estimax.layers.symbolic import Node, symbolic_leaves
 from estimax.models.graph import Graph, _sorted_nodes
 
@@ -81,7 +80,7 @@ class MaskedGraph:
         return self._masks.get(id(value))
 
     def _make(self, operation: str, *args: Any, shape: tuple, **options: Any) -> KerasTensor:
-        layer = OPERATIONS[operation](**options)
+        layer = find_class("keras.src.ops.numpy", operation)(**options)
         node = Node(layer, args, {})
         node.outputs = out = KerasTensor(shape, "bool")
         out.node = node

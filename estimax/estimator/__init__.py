@@ -1,5 +1,6 @@
 """Estimators: a model_fn or a premade model, trained, evaluated, served, with tf.estimator's names."""
 
+from estimax.core.errors import NanLossError as NanLossDuringTrainingError
 from estimax.estimator import experimental, export
 from estimax.estimator.add_metrics import add_metrics
 from estimax.estimator.estimator import Estimator
@@ -35,6 +36,7 @@ from estimax.estimator.premade import (
 from estimax.estimator.run_config import RunConfig
 from estimax.estimator.session import Scaffold, SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from estimax.estimator.spec import EstimatorSpec
+from estimax.estimator.timer import SecondOrStepTimer
 from estimax.estimator.train_specs import EvalSpec, TrainSpec
 from estimax.estimator.training import train_and_evaluate
 from estimax.estimator.variable_tree import VariableTree
@@ -86,12 +88,14 @@ __all__ = [
     "MultiClassHead",
     "MultiHead",
     "MultiLabelHead",
+    "NanLossDuringTrainingError",
     "NanTensorHook",
     "PoissonRegressionHead",
     "ProfilerHook",
     "RegressionHead",
     "RunConfig",
     "Scaffold",
+    "SecondOrStepTimer",
     "SessionRunArgs",
     "SessionRunContext",
     "SessionRunHook",

@@ -65,6 +65,18 @@ def checked_listeners(listeners: Any) -> list[CheckpointSaverListener]:
     return list(listeners or ())
 
 
+def refuse_as_text(owner: str, as_text: bool) -> None:
+    """Refuses TensorFlow's text form of a graph.
+
+    Raises:
+        ValueError: if it is asked for.
+    """
+    if as_text:
+        raise ValueError(
+            f"{owner}: as_text: given True, expected False: exports hold StableHLO, which has no text form here. Leave it out."
+        )
+
+
 def selected(out: Any, keys: Any) -> Any:
     """The predictions that were asked for.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from estimax.training import Hook
-from estimax.training.hooks import Schedule, logger
+from estimax.training.hooks import Schedule, StopAtStepHook, logger
 
 HISTORY = "evaluations.jsonl"
 
@@ -39,6 +39,29 @@ def make_early_stopping_hook(
     return EarlyStoppingHook(should_stop_fn, run_every_secs, run_every_steps)
 
 
+def make_stop_at_checkpoint_step_hook(estimator: Any, last_step: int, wait_after_file_check_secs: int = 30) -> Hook:
+    """A hook that stops training at a step.
+
+    TensorFlow's waited for a checkpoint of that step, as its workers counted steps apart from the chief. All processes step together here.
+
+    Args:
+        estimator: what is trained.
+        last_step: the global step.
+        wait_after_file_check_secs: changes nothing, as no file is looked at.
+
+    Raises:
+        ValueError: if `last_step` is None.
+        TypeError: if the estimator is none.
+
+    Reference: tf.estimator.experimental.make_stop_at_checkpoint_step_hook.
+    """
+    if last_step is None:
+        raise ValueError("make_stop_at_checkpoint_step_hook: last_step: given None, expected a step.")
+    if not hasattr(estimator, "eval_dir"):
+        raise TypeError(f"make_stop_at_checkpoint_step_hook: estimator: given {type(estimator).__name__}, expected an Estimator.")
+    return StopAtStepHook(last_step=last_step)
+
+
 class EarlyStoppingHook(Hook):
     """Stops training when a function says so; see `make_early_stopping_hook`.
 
@@ -59,6 +82,13 @@ class EarlyStoppingHook(Hook):
     ):
         self.should_stop_fn, self._takes_step = should_stop_fn, takes_step
         self._schedule = Schedule(run_every_steps, run_every_secs, owner="make_early_stopping_hook")
+
+    def after_create_session(self, run: Any) -> None:
+        # A run that was stopped at this step stays stopped if it is started again, as one that reached max_steps does. What it went by
+        # were the evaluations before this step; that of the step itself came afterwards.
+        every = self._schedule.every_steps
+        if self._takes_step and every is not None and run.step and run.step % every == 0 and self.should_stop_fn(run.step - 1):
+            run.request_stop()
 
     def next_step(self, step: int) -> int:
         return self._schedule.next_step(step)
@@ -238,3 +268,14 @@ def append_eval_metrics(eval_dir: str, step: int, metrics: dict[str, Any]) -> No
         if f.tell() and (f.seek(-1, os.SEEK_END), f.read(1))[1] != b"\n":
             text = "\n" + text
         f.write(text.encode())
+
+
+def drop_eval_metrics_after(eval_dir: str, step: int) -> None:
+    """Takes evaluations of later steps out of a folder's history: training starts again at this one."""
+    found = read_eval_metrics(eval_dir)
+    if all(s <= step for s in found):
+        return
+    temporary = Path(eval_dir, f".{HISTORY}.tmp")
+    kept = [json.dumps({"global_step": s, "metrics": m}) + "\n" for s, m in found.items() if s <= step]
+    temporary.write_text("".join(kept))
+    os.replace(temporary, Path(eval_dir, HISTORY))

@@ -14,7 +14,7 @@ import numpy as np
 
 from estimax.core import TrainState
 from estimax.core.errors import CheckpointError, ExportError, InputDataError, NanLossError
-from estimax.estimator.arguments import check_steps, checked_listeners, config_with, rows_of, selected
+from estimax.estimator.arguments import check_steps, checked_listeners, config_with, refuse_as_text, rows_of, selected
 from estimax.estimator.deferred_save import DeferredSave
 from estimax.estimator.early_stopping import append_eval_metrics
 from estimax.estimator.evaluation import evaluate_with
@@ -214,7 +214,7 @@ class Estimator:
         if max_steps is not None and self._global_step() >= max_steps:
             logger.info("Skipping training since max_steps has already saved.")
             return self
-        finite = steps is not None or max_steps is not None or bool(given)
+        finite = steps is not None or max_steps is not None or any(getattr(h, "bounds_training", True) for h in given)
         with writing(self.model_dir):
             batches = self._batches(input_fn, ModeKeys.TRAIN, finite=finite)
             try:
@@ -450,6 +450,7 @@ class Estimator:
         export_dir_base: str | os.PathLike,
         serving_input_receiver_fn: Callable,
         assets_extra: Mapping[str, str] | None = None,
+        as_text: bool = False,
         checkpoint_path: str | os.PathLike | None = None,
         experimental_mode: str = ModeKeys.PREDICT,
     ) -> str:
@@ -459,6 +460,7 @@ class Estimator:
             export_dir_base: the folder of exports.
             serving_input_receiver_fn: gives a `ServingInputReceiver`: what requests look like.
             assets_extra: files to copy into the export's folder `assets.extra`: `{name there: path here}`.
+            as_text: only False: exports hold StableHLO, which has no text form here.
             checkpoint_path: exports these weights; by default those of this object, else the latest in `model_dir`.
             experimental_mode: the mode that is exported; PREDICT by default.
 
@@ -466,8 +468,9 @@ class Estimator:
             The path of the export. `estimax.export.load` reads it.
 
         Raises:
-            ValueError: if there are no weights, or the receiver lacks a feature.
+            ValueError: if there are no weights, the receiver lacks a feature, or `as_text` is True.
         """
+        refuse_as_text("export_saved_model", as_text)
         receivers = {experimental_mode: serving_input_receiver_fn}
         return export_all(self, export_dir_base, receivers, assets_extra=assets_extra, checkpoint_path=checkpoint_path)
 
@@ -476,6 +479,7 @@ class Estimator:
         export_dir_base: str | os.PathLike,
         input_receiver_fn_map: Mapping[str, Callable],
         assets_extra: Mapping[str, str] | None = None,
+        as_text: bool = False,
         checkpoint_path: str | os.PathLike | None = None,
     ) -> str:
         """As `export_saved_model`, for several modes at once.
@@ -484,14 +488,16 @@ class Estimator:
             export_dir_base: the folder of exports.
             input_receiver_fn_map: a receiver function by mode.
             assets_extra: files to copy along.
+            as_text: only False.
             checkpoint_path: exports these weights.
 
         Returns:
             The path of the export.
 
         Raises:
-            ValueError: if no mode is given, or there are no weights.
+            ValueError: if no mode is given, there are no weights, or `as_text` is True.
         """
+        refuse_as_text("experimental_export_all_saved_models", as_text)
         return export_all(
             self, export_dir_base, dict(input_receiver_fn_map), assets_extra=assets_extra, checkpoint_path=checkpoint_path
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from estimax.core.errors import ExportError
+from estimax.estimator.arguments import refuse_as_text
 
 logger = logging.getLogger("estimax")
 
@@ -60,26 +61,63 @@ def exports_in(folder: str) -> list[str]:
 
 def keep_newest(folder: str, keep: int | None) -> None:
     """Removes all but the newest exports of a folder."""
-    if keep is None:
-        return
-    for old in exports_in(folder)[:-keep]:
-        # First out of sight, then gone: what is seen under its number is whole.
-        hidden = os.path.join(folder, f".removed-{os.path.basename(old)}")
-        try:
-            os.rename(old, hidden)
-            shutil.rmtree(hidden)
-        except OSError as e:
-            logger.warning("Old export %s could not be removed: %s", old, e)
+    for old in exports_in(folder)[:-keep] if keep is not None else ():
+        _remove(old)
+
+
+def _remove(export: str) -> None:
+    # First out of sight, then gone: what is seen under its number is whole.
+    folder, name = os.path.split(export)
+    hidden = os.path.join(folder, f"{_HIDDEN}{name}")
+    try:
+        os.rename(export, hidden)
+        shutil.rmtree(hidden)
+    except OSError as e:
+        logger.warning("Old export %s could not be removed: %s", export, e)
+
+
+_HIDDEN, _JOURNAL = ".removed-", ".exporting.json"
+
+
+def _begin(folder: str) -> None:
+    """Notes which exports are there before another one is made; removes what a killed process left half done.
+
+    An export that it made without getting to note it as the best one is taken away: its evaluation is done again, and the export with it.
+    """
+    journal = Path(folder) / _JOURNAL
+    try:
+        known = set(json.loads(journal.read_text()))
+    except (OSError, ValueError, TypeError):
+        known = None
+    if known is not None:
+        known.add(_best(folder).get("export"))
+        for left in exports_in(folder):
+            if os.path.basename(left) not in known:
+                _remove(left)
+        for name in os.listdir(folder):
+            if name.startswith(_HIDDEN) or (name.startswith(".") and ".tmp-" in name):
+                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+    _replace(journal, [os.path.basename(e) for e in exports_in(folder)])
+
+
+def _end(folder: str) -> None:
+    (Path(folder) / _JOURNAL).unlink(missing_ok=True)
+
+
+def _replace(path: Path, content: Any) -> None:
+    temporary = path.with_name(f".{path.name.lstrip('.')}.tmp")
+    with open(temporary, "w") as f:
+        f.write(json.dumps(content))
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(temporary, path)
 
 
 class _SavedModelExporter(Exporter):
     """What the three exporters share."""
 
     def __init__(self, name: str, serving_input_receiver_fn: Callable, assets_extra: Mapping[str, str] | None, as_text: bool):
-        if as_text:
-            raise ValueError(
-                f"{type(self).__name__}: as_text: given True, expected False: exports hold StableHLO, which has no text form here."
-            )
+        refuse_as_text(type(self).__name__, as_text)
         if not name:
             raise ValueError(f"{type(self).__name__}: name: expected a non-empty name.")
         self._name, self._receiver_fn, self._assets_extra = name, serving_input_receiver_fn, assets_extra
@@ -135,8 +173,10 @@ class LatestExporter(_SavedModelExporter):
         eval_result: Mapping[str, Any],
         is_the_final_export: bool,
     ) -> str | None:
+        _begin(export_path)
         path = self._export(estimator, export_path, checkpoint_path)
         keep_newest(export_path, self._keep)
+        _end(export_path)
         return path
 
 
@@ -168,7 +208,10 @@ class FinalExporter(_SavedModelExporter):
         if not is_the_final_export:
             return None
         logger.info("Performing the final export in the end of training.")
-        return self._export(estimator, export_path, checkpoint_path)
+        _begin(export_path)
+        path = self._export(estimator, export_path, checkpoint_path)
+        _end(export_path)
+        return path
 
 
 def loss_smaller(best_eval_result: Mapping[str, Any], current_eval_result: Mapping[str, Any]) -> bool:
@@ -203,7 +246,7 @@ class BestExporter(_SavedModelExporter):
     Args:
         name: folder below `model_dir/export`.
         serving_input_receiver_fn: what requests look like.
-        event_file_pattern: only None: the best is remembered in its own file, not searched in event files.
+        event_file_pattern: changes nothing: the best is always remembered, in a file of its own and not by event files.
         compare_fn: `(best_eval_result, current_eval_result) -> bool`: whether the current one is better; a smaller loss by default.
         assets_extra: files to copy along.
         as_text: only False.
@@ -219,7 +262,7 @@ class BestExporter(_SavedModelExporter):
         self,
         name: str = "best_exporter",
         serving_input_receiver_fn: Callable | None = None,
-        event_file_pattern: str | None = None,
+        event_file_pattern: str | None = "eval/*.tfevents.*",
         compare_fn: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] = loss_smaller,
         assets_extra: Mapping[str, str] | None = None,
         as_text: bool = False,
@@ -245,12 +288,15 @@ class BestExporter(_SavedModelExporter):
         is_the_final_export: bool,
     ) -> str | None:
         best = read_best(export_path)
-        if best is not None and not self._compare(best, eval_result):
-            return None
-        logger.info("Performing best model export.")
-        path = self._export(estimator, export_path, checkpoint_path)
-        write_best(export_path, eval_result)
+        better = best is None or self._compare(best, eval_result)
+        path = None
+        _begin(export_path)
+        if better:
+            logger.info("Performing best model export.")
+            path = self._export(estimator, export_path, checkpoint_path)
+            write_best(export_path, eval_result, os.path.basename(path))
         keep_newest(export_path, self._keep)
+        _end(export_path)
         return path
 
 
@@ -271,23 +317,25 @@ def read_best(folder: str) -> dict[str, Any] | None:
     Raises:
         ExportError: if the file is damaged.
     """
+    return _best(folder).get("best_eval_result")
+
+
+def _best(folder: str) -> dict[str, Any]:
     path = Path(folder) / BEST_FILE
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
+        if "best_eval_result" not in found:
+            raise ValueError("it has no 'best_eval_result'")
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as e:
+        return {}
+    except (OSError, ValueError, TypeError) as e:
         raise ExportError(f"{str(path)!r} cannot be read: {e}. Remove it to choose the best anew.") from e
+    return found
 
 
-def write_best(folder: str, result: Mapping[str, Any]) -> None:
-    """Replaces the metrics of the best export, as a whole."""
+def write_best(folder: str, result: Mapping[str, Any], export: str) -> None:
+    """Replaces, as a whole, the metrics and the name of the best export."""
     import numpy as np
 
     plain = {k: np.asarray(v).item() for k, v in result.items() if np.ndim(v) == 0}
-    temporary = Path(folder) / f".{BEST_FILE}.tmp"
-    with open(temporary, "w") as f:
-        f.write(json.dumps(plain))
-        f.flush()
-        os.fsync(f.fileno())
-    os.replace(temporary, Path(folder) / BEST_FILE)
+    _replace(Path(folder) / BEST_FILE, {"best_eval_result": plain, "export": export})

@@ -17,11 +17,25 @@ class SessionRunArgs:
 
     Args:
         fetches: a name, or a list or dict of names, of values: `"loss"`, `"global_step"`, variables, and what `named` named.
+        feed_dict: refused: there are no placeholders.
+        options: refused: there are no sessions.
+
+    Raises:
+        ValueError: for a refused argument.
 
     Reference: tf.estimator.SessionRunArgs.
     """
 
     fetches: Any
+    feed_dict: None = None
+    options: None = None
+
+    def __post_init__(self) -> None:
+        if self.feed_dict is not None or self.options is not None:
+            raise ValueError(
+                "SessionRunArgs: given a feed_dict or options, expected fetches alone: JAX has no placeholders and no sessions. Yield the "
+                "values from input_fn, or set variables: run_context.session.set_variable(name, value)."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +44,15 @@ class SessionRunValues:
 
     Args:
         results: the values, in the form of the fetches; None if nothing was asked for.
+        options: None: there are no sessions.
+        run_metadata: None.
 
     Reference: tf.estimator.SessionRunValues.
     """
 
     results: Any
+    options: None = None
+    run_metadata: None = None
 
 
 class Session:

@@ -68,7 +68,7 @@ def training_hooks(
         estimator.model_dir,
         seconds,
         steps,
-        listeners,
+        listeners=listeners,
         checkpointer=estimator._checkpoints,
         last_step=last_step,
         extra=lambda run: {"variables": names_for_checkpoint(run.state, estimator._train_ops)},

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from estimax.estimator.early_stopping import drop_eval_metrics_after
 from estimax.estimator.estimator import Estimator
-from estimax.estimator.model_dir import checkpoint_step
+from estimax.estimator.model_dir import checkpoint_step, mark_finished
+from estimax.estimator.progress import EndHook, Progress
 from estimax.estimator.train_specs import EvalSpec, TrainSpec
 from estimax.training.hooks import CheckpointSaverListener
 
@@ -131,27 +133,50 @@ class Evaluator:
 class _EvaluationListener(CheckpointSaverListener):
     """Evaluates after a checkpoint, when it is time."""
 
-    def __init__(self, evaluator: Evaluator, max_steps: int | None):
-        self.evaluator, self.max_steps = evaluator, max_steps
+    def __init__(self, evaluator: Evaluator, max_steps: int | None, progress: Progress):
+        self.evaluator, self.max_steps, self._progress = evaluator, max_steps, progress
         spec = evaluator.specs[0]
         self._next = time.monotonic() + spec.start_delay_secs
         self._throttle = min(s.throttle_secs for s in evaluator.specs)
+        self._due = False
+
+    def before_save(self, session: Any, global_step_value: int) -> None:
+        # Training that reached its last step is evaluated once it has ended.
+        last = self.max_steps is not None and global_step_value >= self.max_steps
+        self._due = not last and time.monotonic() >= self._next
+        if session.stop_requested and not last:
+            self._progress.note(ended=global_step_value)
+        if self._due:
+            self._progress.note(evaluating=global_step_value)
 
     def after_save(self, session: Any, global_step_value: int) -> bool | None:
-        if self.max_steps is not None and global_step_value >= self.max_steps:
-            return None  # evaluated once training has ended
-        if time.monotonic() < self._next:
-            return None
-        self._next = time.monotonic() + self._throttle
-        self.evaluator.run(None, is_final=False, live=True)
+        if self._due:
+            self._next = time.monotonic() + self._throttle
+            self.evaluator.run(None, is_final=False, live=True)
+            self._progress.clear("evaluating")
         return None
 
 
 def _train_with_evaluations(estimator: Estimator, train_spec: TrainSpec, specs: list[EvalSpec], single: bool) -> tuple[Any, Any]:
-    evaluator = Evaluator(estimator, specs)
-    listeners = [*(train_spec.saving_listeners or ()), _EvaluationListener(evaluator, train_spec.max_steps)]
-    estimator.train(train_spec.input_fn, train_spec.hooks, max_steps=train_spec.max_steps, saving_listeners=listeners)
+    evaluator, progress = Evaluator(estimator, specs), Progress(estimator.model_dir)
+    step = estimator._global_step()
+    for spec in specs:
+        # A process that was killed may have evaluated steps whose checkpoints were never whole; they are trained and evaluated again.
+        drop_eval_metrics_after(estimator.eval_dir(spec.name), step)
+    if step and progress.evaluating == step:
+        logger.info("The evaluation of step %d was interrupted: it is done again.", step)
+        evaluator.run(estimator.latest_checkpoint(), is_final=False, live=estimator.is_live)
+    progress.clear("evaluating")
+    if step and progress.ended == step:
+        logger.info("Training had ended at step %d: the last evaluation follows.", step)
+        mark_finished(estimator.model_dir, step)
+    else:
+        progress.clear()
+        listeners = [*(train_spec.saving_listeners or ()), _EvaluationListener(evaluator, train_spec.max_steps, progress)]
+        hooks = [EndHook(progress, train_spec.max_steps), *(train_spec.hooks or ())]
+        estimator.train(train_spec.input_fn, hooks, max_steps=train_spec.max_steps, saving_listeners=listeners)
     evaluator.run(estimator.latest_checkpoint(), is_final=True, live=estimator.is_live)
+    progress.clear()
     return evaluator.results(single)
 
 

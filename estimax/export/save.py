@@ -118,11 +118,15 @@ def save(
 
 
 def timestamped(base: str | os.PathLike) -> str:
-    """A folder below `base` named by the current second, the next free one, as TensorFlow names exports."""
-    second = int(time.time())
-    while os.path.exists(os.path.join(base, str(second))):
-        second += 1
-    return os.path.join(base, str(second))
+    """A folder below `base` named by the current second, as TensorFlow names exports; the next one if there is one of that second or later.
+
+    So names grow even where exports follow each other faster than seconds and old ones are removed.
+    """
+    try:
+        taken = [int(name) for name in os.listdir(base) if name.isdigit()]
+    except OSError:
+        taken = []
+    return os.path.join(base, str(max([int(time.time()), *(t + 1 for t in taken)])))
 
 
 def _storable(array: np.ndarray) -> np.ndarray:

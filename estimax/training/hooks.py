@@ -335,6 +335,14 @@ class StepCounterHook(Hook):
             self._writer.flush()
 
 
+def _refuse(owner: str, **given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"{owner}: {name}: given {value!r}, expected None: there is no graph and no session here. Leave it out."
+            )
+
+
 class CheckpointSaverListener:
     """Told before and after each checkpoint; subclass what is needed.
 
@@ -361,7 +369,11 @@ class CheckpointSaverHook(Hook):
         checkpoint_dir: the model_dir.
         save_secs: how often, in seconds.
         save_steps: how often, in steps.
+        saver: refused: what a checkpoint holds is not chosen.
+        checkpoint_basename: only the default: checkpoints are folders `checkpoints/<step>`.
+        scaffold: refused.
         listeners: told of each checkpoint.
+        save_graph_def: only the default: checkpoints hold no graph either way.
         checkpointer: writes them; by default one for `checkpoint_dir`.
         last_step: the step at which training will end, if that is known: it is left to the end.
         at_end: whether to save at the end.
@@ -370,7 +382,7 @@ class CheckpointSaverHook(Hook):
         on_finished: told the step if training ends where a checkpoint of the middle of the input was written just before.
 
     Raises:
-        ValueError: unless exactly one interval is given.
+        ValueError: unless exactly one interval is given, or for a refused argument.
 
     Reference: tf.estimator.CheckpointSaverHook.
     """
@@ -380,7 +392,11 @@ class CheckpointSaverHook(Hook):
         checkpoint_dir: str,
         save_secs: float | None = None,
         save_steps: int | None = None,
-        listeners: Sequence[CheckpointSaverListener] = (),
+        saver: None = None,
+        checkpoint_basename: str = "model.ckpt",
+        scaffold: None = None,
+        listeners: Sequence[CheckpointSaverListener] | None = None,
+        save_graph_def: bool = True,
         *,
         checkpointer: Any = None,
         last_step: int | None = None,
@@ -391,9 +407,15 @@ class CheckpointSaverHook(Hook):
     ):
         from estimax.training.checkpoints import Checkpointer
 
+        _refuse("CheckpointSaverHook", saver=saver, scaffold=scaffold)
+        if checkpoint_basename != "model.ckpt" or not save_graph_def:
+            raise ValueError(
+                f"CheckpointSaverHook: given checkpoint_basename={checkpoint_basename!r} and save_graph_def={save_graph_def!r}, expected the "
+                "defaults: checkpoints are folders checkpoints/<step> and hold no graph. Leave them out."
+            )
         self._schedule = Schedule(save_steps, save_secs, owner="CheckpointSaverHook")
         self._checkpointer = checkpointer or Checkpointer(checkpoint_dir)
-        self.listeners, self.last_step, self.at_end = list(listeners), last_step, at_end
+        self.listeners, self.last_step, self.at_end = list(listeners or ()), last_step, at_end
         self._extra, self._defer = extra or (lambda run: {}), defer or (lambda state, extra: False)
         self._on_finished = on_finished or (lambda step: None)
         self._saved: int | None = None
@@ -453,10 +475,12 @@ class SummarySaverHook(Hook):
         save_secs: how often, in seconds.
         output_dir: folder of the event file.
         summary_writer: an `EventWriter`, instead.
+        scaffold: refused.
+        summary_op: refused: what `ex.summary` collects in the model_fn is written.
         has_summaries: whether the model_fn made summaries; without any, steps stay grouped.
 
     Raises:
-        ValueError: unless exactly one interval, and one of folder and writer, is given.
+        ValueError: unless exactly one interval, and one of folder and writer, is given, or for a refused argument.
 
     Reference: tf.estimator.SummarySaverHook.
     """
@@ -467,9 +491,12 @@ class SummarySaverHook(Hook):
         save_secs: float | None = None,
         output_dir: str | None = None,
         summary_writer: EventWriter | None = None,
+        scaffold: None = None,
+        summary_op: None = None,
         *,
         has_summaries: Callable[[], bool] = lambda: True,
     ):
+        _refuse("SummarySaverHook", scaffold=scaffold, summary_op=summary_op)
         if (output_dir is None) == (summary_writer is None):
             raise ValueError("SummarySaverHook: expected exactly one of output_dir and summary_writer.")
         self._schedule = Schedule(save_steps, save_secs, owner="SummarySaverHook")
@@ -513,11 +540,16 @@ class FinalOpsHook(Hook):
 
     Args:
         final_ops: a name, or a list or dict of names.
+        final_ops_feed_dict: refused.
+
+    Raises:
+        ValueError: for a refused argument.
 
     Reference: tf.estimator.FinalOpsHook.
     """
 
-    def __init__(self, final_ops: Any):
+    def __init__(self, final_ops: Any, final_ops_feed_dict: None = None):
+        _refuse("FinalOpsHook", final_ops_feed_dict=final_ops_feed_dict)
         self._names = jax.tree.map(value_name, final_ops)
         self.final_ops_values: Any = None
 
@@ -541,17 +573,25 @@ class ProfilerHook(Hook):
         save_steps: how often, in steps.
         save_secs: how often, in seconds.
         output_dir: folder of the traces.
+        show_dataflow: only the default, True: a trace shows when each operation ran.
         show_memory: whether a profile of the device's memory is written too.
 
     Raises:
-        ValueError: unless exactly one interval is given.
+        ValueError: unless exactly one interval is given, or if `show_dataflow` is False.
 
     Reference: tf.estimator.ProfilerHook.
     """
 
     def __init__(
-        self, save_steps: int | None = None, save_secs: float | None = None, output_dir: str = "", *, show_memory: bool = False
+        self,
+        save_steps: int | None = None,
+        save_secs: float | None = None,
+        output_dir: str = "",
+        show_dataflow: bool = True,
+        show_memory: bool = False,
     ):
+        if not show_dataflow:
+            raise ValueError("ProfilerHook: show_dataflow: given False, expected True: a trace shows when each operation ran.")
         self._schedule = Schedule(save_steps, save_secs, owner="ProfilerHook")
         self.output_dir, self.show_memory = output_dir, show_memory
         self._tracing = False

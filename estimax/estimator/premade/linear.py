@@ -9,6 +9,7 @@ from typing import Any
 from estimax.estimator.estimator import Estimator
 from estimax.estimator.heads import Head
 from estimax.estimator.heads.base import SUM_OVER_BATCH_SIZE
+from estimax.estimator.premade.linear_sdca import LinearSDCA, sdca_model_fn
 from estimax.estimator.premade.networks import (
     LINEAR_RATE,
     checked_head,
@@ -28,7 +29,7 @@ class LinearEstimator(Estimator):
         head: what the logits mean.
         feature_columns: categorical and dense columns.
         model_dir: folder of checkpoints and event files.
-        optimizer: `"Ftrl"`, `"Adagrad"`, `"Adam"`, `"RMSProp"` or `"SGD"` (with a learning rate of 0.2), or an object.
+        optimizer: `"Ftrl"`, `"Adagrad"`, `"Adam"`, `"RMSProp"` or `"SGD"` (with a learning rate of 0.2), or an object, also a `LinearSDCA`.
         config: a `RunConfig`.
         sparse_combiner: `"sum"`, `"mean"` or `"sqrtn"`: how several ids of a row become one.
         warm_start_from: a checkpoint, model_dir or export, or `WarmStartSettings`.
@@ -51,8 +52,13 @@ class LinearEstimator(Estimator):
     ):
         owner = type(self).__name__
         head = checked_head(head, owner)
-        network = linear_network(feature_columns, sparse_combiner, head.logits_dimension, owner)
-        model_fn = model_fn_of(head, network, optimizer_of(optimizer, LINEAR_RATE))
+        if isinstance(optimizer, LinearSDCA):
+            if sparse_combiner != "sum":
+                raise ValueError(f"{owner}: sparse_combiner: given {sparse_combiner!r}, expected 'sum' with LinearSDCA.")
+            model_fn = sdca_model_fn(owner, head, feature_columns, optimizer)
+        else:
+            network = linear_network(feature_columns, sparse_combiner, head.logits_dimension, owner)
+            model_fn = model_fn_of(head, network, optimizer_of(optimizer, LINEAR_RATE))
         super().__init__(model_fn, model_dir=model_dir, config=config, warm_start_from=warm_start_from)
 
 
@@ -65,7 +71,7 @@ class LinearClassifier(LinearEstimator):
         n_classes: number of classes.
         weight_column: name of the feature of weights, or a numeric column.
         label_vocabulary: class names, for labels that are strings.
-        optimizer: a name (with a learning rate of 0.2) or an object.
+        optimizer: a name (with a learning rate of 0.2) or an object, also a `LinearSDCA`.
         config: a `RunConfig`.
         warm_start_from: a checkpoint, model_dir or export, or `WarmStartSettings`.
         loss_reduction: `"sum_over_batch_size"` or `"sum"`.
@@ -111,7 +117,7 @@ class LinearRegressor(LinearEstimator):
         model_dir: folder of checkpoints and event files.
         label_dimension: numbers a row.
         weight_column: name of the feature of weights, or a numeric column.
-        optimizer: a name (with a learning rate of 0.2) or an object.
+        optimizer: a name (with a learning rate of 0.2) or an object, also a `LinearSDCA`.
         config: a `RunConfig`.
         warm_start_from: a checkpoint, model_dir or export, or `WarmStartSettings`.
         loss_reduction: `"sum_over_batch_size"` or `"sum"`.

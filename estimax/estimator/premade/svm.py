@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from estimax.core import Variable, current_frame, name_scope
 from estimax.estimator.estimator import Estimator
 from estimax.estimator.heads import BinaryClassHead
+from estimax.estimator.premade.linear_sdca import LinearSDCA, sdca_model_fn
 from estimax.estimator.premade.networks import LINEAR_RATE, linear_network, optimizer_of
 from estimax.estimator.run_config import RunConfig
 from estimax.estimator.spec import EstimatorSpec
@@ -37,7 +38,7 @@ class LinearSVM(Estimator):
         model_dir: folder of checkpoints and event files.
         weight_column: name of the feature of weights, or a numeric column.
         l2_regularization: half of the factor of the squared weights in the loss.
-        optimizer: a name (with a learning rate of 0.2) or an object.
+        optimizer: a name (with a learning rate of 0.2) or an object, also a `LinearSDCA`.
         config: a `RunConfig`.
         fourier_features: how many random Fourier features replace the dense columns; None for a linear kernel.
         fourier_stddev: width of the Gaussian kernel that the features stand for.
@@ -78,6 +79,15 @@ class LinearSVM(Estimator):
             network = linear_network(feature_columns, "sum", 1, "LinearSVM")
         else:
             network = _fourier_network(feature_columns, fourier_features, fourier_stddev)
+        if isinstance(optimizer, LinearSDCA):
+            if fourier_features is not None or l2_regularization:
+                raise ValueError(
+                    "LinearSVM: given LinearSDCA with fourier_features or l2_regularization, expected neither: it trains a linear kernel and "
+                    "has symmetric_l2_regularization."
+                )
+            fn = sdca_model_fn("LinearSVM", head, feature_columns, optimizer, "hinge")
+            super().__init__(fn, model_dir=model_dir, config=config, warm_start_from=warm_start_from)
+            return
         chosen = optimizer_of(optimizer, LINEAR_RATE)
 
         def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:

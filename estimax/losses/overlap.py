@@ -69,8 +69,8 @@ class Tversky(_RegionLoss):
     """`tversky` as a loss.
 
     Args:
-        alpha: price of a false positive.
-        beta: price of a false negative.
+        alpha: price of a false negative.
+        beta: price of a false positive.
         reduction: see `Loss`.
         name: of the loss.
         axis: axes of one region; all, the batch included, if omitted.

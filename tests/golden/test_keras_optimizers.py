@@ -56,21 +56,27 @@ def _check_state(optimizer: Any, listed: list[dict], arrays: dict, same: Any) ->
             # Keras keeps an unused rate and counter for the wrapper itself.
             at += name == "iteration"
             continue
-        if kind == "Adafactor" and name not in ("iteration", "learning_rate"):
+        if kind == "Adafactor" and not _is_of_every_optimizer(name):
             continue
         # Keras gives Nadam's product of momenta no name of its own: "variable", or with a counter "variable_1".
         assert got[at][0] == ("u_product" if re.fullmatch(r"variable(_\d+)?", entry["path"]) else name)
         same(got[at][1].value, want, what=entry["path"])
         at += 1
     if kind == "Adafactor":
+        assert not any(_is_of_every_optimizer(name) for name, _ in got[at:])
         _check_adafactor(optimizer, listed, arrays, same)
     else:
         assert at == len(got)
 
 
+def _is_of_every_optimizer(name: str) -> bool:
+    """Whether a state variable is one that any optimizer has, by the end of its path."""
+    return name in ("iteration", "learning_rate") or name.endswith(("_average", "_gradient_accumulator"))
+
+
 def _check_adafactor(optimizer: Any, listed: list[dict], arrays: dict, same: Any) -> None:
     """Keras stores row means, column means and their product, with names that repeat; estimax the means alone."""
-    entries = [e for e in listed if _last(e["path"]) not in ("iteration", "learning_rate")]
+    entries = [e for e in listed if not _is_of_every_optimizer(_last(e["path"]))]
     slots = list(optimizer.state["slots"].values())
     assert len(entries) == 3 * len(slots)
     for n, slot in enumerate(slots):

@@ -175,3 +175,12 @@ def test_names_that_keras_knows() -> None:
 def test_bad_arguments(build, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_alpha_of_tversky_weighs_what_was_missed() -> None:
+    """As Keras 3.15 computes; its documentation says the opposite."""
+    y_true, y_pred = np.array([[1.0, 1.0, 0.0]], np.float32), np.array([[0.5, 1.0, 0.25]], np.float32)
+    overlap, missed, false_alarms = 1.5, 0.5, 0.25
+    for alpha, beta in ((0.3, 0.7), (1.0, 0.0)):
+        want = 1 - overlap / (overlap + alpha * missed + beta * false_alarms)
+        np.testing.assert_allclose(losses.Tversky(alpha, beta)(y_true, y_pred), want, rtol=1e-5)

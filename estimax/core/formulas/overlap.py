@@ -41,13 +41,15 @@ def tversky(
     beta: float = 0.5,
     axis: int | Sequence[int] | None = None,
 ) -> jax.Array:
-    """`1 - overlap / (overlap + alpha * false positives + beta * false negatives)`.
+    """`1 - overlap / (overlap + alpha * missed + beta * false alarms)`.
+
+    Keras calls what `alpha` weighs false positives, but weighs `y_true * (1 - y_pred)`, what was missed; so does estimax.
 
     Args:
         y_true: 0 or 1. Shape `[batch, ..., classes]`.
         y_pred: probabilities. Shape `[batch, ..., classes]`.
-        alpha: price of a false positive.
-        beta: price of a false negative.
+        alpha: price of a false negative.
+        beta: price of a false positive.
         axis: axes of one region; all, the batch included, if omitted.
 
     Returns:
@@ -63,7 +65,7 @@ def tversky(
     overlap = jnp.sum(y_true * y_pred, axis=axes)
     false_positives = jnp.sum((1 - y_true) * y_pred, axis=axes)
     false_negatives = jnp.sum(y_true * (1 - y_pred), axis=axes)
-    return 1 - overlap / (overlap + false_positives * alpha + false_negatives * beta + EPSILON)
+    return 1 - overlap / (overlap + false_negatives * alpha + false_positives * beta + EPSILON)
 
 
 def _regions(y_true: ArrayLike, y_pred: ArrayLike, axis: Any) -> tuple[jax.Array, jax.Array, Any]:

@@ -23,6 +23,8 @@ class IndexLookup(HostLayer):
     """What the two look-ups share: the vocabulary, how `adapt` finds it, and the output modes."""
 
     kind: str
+    salt: list[int] | None = None
+    oov_method: str = "floormod"
 
     def __init__(
         self,
@@ -251,8 +253,9 @@ class IndexLookup(HostLayer):
                 self.num_oov_indices,
                 self.mask_token,
                 mask_id,
-                getattr(self, "salt", None),
+                self.salt,
                 self.kind,
+                self.oov_method == "farmhash",
             )
         return self._op
 

@@ -65,7 +65,8 @@ class StringLookup(IndexLookup):
         if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
             raise ValueError(f"{type(self).__name__}: encoding: given {encoding!r}, expected 'utf-8'. Decode the column first.")
         self.encoding = encoding
-        self.salt = [salt, salt] if isinstance(salt, int) else None if salt is None else list(salt)
+        self.salt = _as_salt(self, salt)
+        kwargs.pop("oov_method", None)  # in Keras's configs; it is about integers
         super().__init__(
             max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
             pad_to_max_tokens, **kwargs,
@@ -96,13 +97,18 @@ class IntegerLookup(IndexLookup):
     """Integers to ids by a vocabulary, or ids to integers.
 
     Args:
-        max_tokens, num_oov_indices, idf_weights, output_mode, pad_to_max_tokens, sparse: as in `StringLookup`; unknown integers are
-            told apart by their remainder.
+        max_tokens, num_oov_indices, idf_weights, output_mode, pad_to_max_tokens, sparse: as in `StringLookup`.
         mask_token: an integer that gets the id 0; None for none.
         oov_token: what unknown ids become, with `invert`.
         vocabulary: the integers in the order of their ids, or the path of a text file; else `adapt` finds them.
         vocabulary_dtype: `"int64"` or `"int32"`.
         invert: whether ids become integers.
+        oov_method: how several ids for unknown integers tell them apart: `"floormod"`, by their remainder, or `"farmhash"`, by a hash
+            of their decimal text.
+        salt: an integer, or two, that choose another hash function; only with `oov_method="farmhash"`.
+
+    Raises:
+        ValueError: if arguments contradict each other, or the vocabulary has repeated or misplaced entries.
 
     Example:
         >>> IntegerLookup(vocabulary=[12, 36])([[36, 7]]).tolist()
@@ -126,8 +132,15 @@ class IntegerLookup(IndexLookup):
         output_mode: str = "int",
         sparse: bool = False,
         pad_to_max_tokens: bool = False,
+        oov_method: str = "floormod",
+        salt: Any = None,
         **kwargs: Any,
     ):
+        if oov_method not in ("floormod", "farmhash"):
+            raise ValueError(f"IntegerLookup: oov_method: given {oov_method!r}, expected 'floormod' or 'farmhash'.")
+        if salt is not None and oov_method != "farmhash":
+            raise ValueError(f"IntegerLookup: salt: given {salt!r} with oov_method={oov_method!r}, expected 'farmhash' with it.")
+        self.oov_method, self.salt = oov_method, _as_salt(self, salt)
         if vocabulary_dtype not in ("int64", "int32"):
             raise ValueError(f"IntegerLookup: vocabulary_dtype: given {vocabulary_dtype!r}, expected 'int64' or 'int32'.")
         self.vocabulary_dtype = vocabulary_dtype
@@ -149,6 +162,11 @@ class IntegerLookup(IndexLookup):
         order = np.argsort(tokens)
         ordered = jnp.asarray(tokens[order])
         at = jnp.clip(jnp.searchsorted(ordered, x), 0, len(tokens) - 1)
+        if self.oov_method == "farmhash" and self.num_oov_indices > 1:
+            raise ValueError(
+                f"{layer_title(self)}: oov_method='farmhash' hashes on the host, but the integers were computed by the model. Give the "
+                "layer an input of the model, or use oov_method='floormod'."
+            )
         unknown = self.oov_start + jnp.mod(x, self.num_oov_indices)
         ids = jnp.where(ordered[at] == x, jnp.asarray(order)[at] + self.token_start, unknown)
         return ids if self.mask_token is None else jnp.where(x == self.mask_token, self.op.mask_id, ids)
@@ -167,7 +185,16 @@ class IntegerLookup(IndexLookup):
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make the layer again; a vocabulary that `adapt` found is an asset."""
-        return {**super().get_config(), "vocabulary_dtype": self.vocabulary_dtype}
+        names = ("vocabulary_dtype", "oov_method", "salt")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _as_salt(layer: IndexLookup, salt: Any) -> list[int] | None:
+    """The two integers of a salt, which may be given as one."""
+    pair = [salt, salt] if isinstance(salt, int) else salt
+    if pair is not None and (not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(isinstance(v, int) for v in pair)):
+        raise ValueError(f"{type(layer).__name__}: salt: given {salt!r}, expected an integer or two of them.")
+    return None if pair is None else list(pair)
 
 
 def _documents_of(shape: tuple[int, ...]) -> np.ndarray:

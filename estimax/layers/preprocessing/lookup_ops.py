@@ -10,7 +10,7 @@ import numpy as np
 from estimax.core import HostOp, register
 from estimax.core.errors import InputDataError
 from estimax.core.fingerprint import buckets
-from estimax.core.text import Text, text_from_bytes
+from estimax.core.text import Text, text_from_bytes, text_from_integers
 from estimax.core.vocabulary import IntegerVocabulary, StringVocabulary
 from estimax.layers.preprocessing.host import as_text, integer_column, strings
 from estimax.layers.preprocessing.siphash import siphash
@@ -30,6 +30,7 @@ class LookupOp(HostOp):
         mask_id: 0, or -1 where the mask is not counted.
         salt: two integers that choose another hash function for unknown strings.
         kind: `"string"` or `"integer"`.
+        hashes_integers: whether unknown integers are told apart by a hash of their decimal text, not by their remainder.
     """
 
     pad_value = -1
@@ -43,14 +44,16 @@ class LookupOp(HostOp):
         mask_id: int = 0,
         salt: Sequence[int] | None = None,
         kind: str = "string",
+        hashes_integers: bool = False,
     ):
         self.tokens, self.first, self.num_oov = tokens, first, num_oov
+        self.hashes_integers = hashes_integers
         self.mask_token, self.mask_id, self.salt, self.kind = mask_token, mask_id, salt, kind
         self._table: Any = None
         self._mask: Any = None
 
     def get_config(self) -> dict[str, Any]:
-        names = ("tokens", "first", "num_oov", "mask_token", "mask_id", "salt", "kind")
+        names = ("tokens", "first", "num_oov", "mask_token", "mask_id", "salt", "kind", "hashes_integers")
         return {name: getattr(self, name) for name in names}
 
     def _prepare(self) -> None:
@@ -98,11 +101,15 @@ class LookupOp(HostOp):
         start = self.first - self.num_oov
         if self.num_oov == 1:
             return start
+        values = values[unknown]
         if not isinstance(values, Text):
-            return start + np.mod(values[unknown], self.num_oov)
-        if self.salt is not None:
-            hashes = siphash(values, self.salt)
-        return start + buckets(hashes[unknown], self.num_oov)
+            if not self.hashes_integers:
+                return start + np.mod(values, self.num_oov)
+            values = text_from_integers(values)
+            hashes = values.fingerprints
+        else:
+            hashes = hashes[unknown]
+        return start + buckets(hashes if self.salt is None else siphash(values, self.salt), self.num_oov)
 
 
 @register(MODULE)

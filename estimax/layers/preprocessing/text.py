@@ -220,7 +220,9 @@ class TextOp(HostOp):
             keep = places < length
             rows, places, ids = rows[keep], places[keep], ids[keep]
         out[rows, places] = ids
-        return out if shape else out[0]
+        # A flat column of tokens: nothing has made an axis for the tokens of a row.
+        is_flat = self.split is None and self.ngrams is None and self.length is None and len(shape) == 1
+        return (out[:, 0] if is_flat else out) if shape else out[0]
 
 
 def rounded_up(length: int) -> int:
@@ -376,7 +378,10 @@ class TextVectorization(HostLayer):
         return self.lookup.encode(self.on_host(op, inputs))
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
-        """`[batch, tokens]`, or `[batch, vocabulary]`."""
+        """`[batch, tokens]`, or `[batch, vocabulary]`; of one token a row without `split`, what a look-up gives."""
+        is_flat = self.split is None and self.widths is None and self.output_sequence_length is None and len(input_shape) == 1
+        if is_flat:
+            return self.lookup.compute_output_shape(tuple(input_shape))
         if self.output_mode == "int":
             return (input_shape[0], self.output_sequence_length)
         tokens = (input_shape[0], None if self.split is not None else input_shape[-1] if len(input_shape) > 1 else 1)

@@ -134,6 +134,26 @@ def test_integers_that_a_model_computed_are_looked_up_on_the_device():
     np.testing.assert_array_equal(jax.jit(lambda x: layer(x))(jnp.asarray(ids)), layer(ids))
 
 
+def test_flat_columns_of_tokens_stay_flat_without_split():
+    layer = layers.TextVectorization(vocabulary=["red", "green"], split=None)
+    assert layer(["Red", "blue", ""]).tolist() == [2, 1, 0]
+    assert layer([["Red"], ["blue"]]).tolist() == [[2], [1]]
+    assert layer.compute_output_shape((None,)) == (None,)
+    counts = layers.TextVectorization(vocabulary=["red", "green"], split=None, output_mode="count")
+    assert counts(["Red", "blue", "red"]).tolist() == [1, 2, 0]  # of the column, as StringLookup counts
+
+
+def test_unknown_integers_are_told_apart_by_a_hash_where_asked_for():
+    data = [[12, 7, -3], [99999, 42, 5]]
+    # Computed by Keras 3.15's layer.
+    for salt, expected in ((None, [[5, 3, 4], [0, 8, 1]]), (9, [[5, 0, 4], [2, 8, 3]]), ([1, 2], [[5, 1, 2], [0, 8, 3]])):
+        layer = layers.IntegerLookup(vocabulary=[12, 36, 1138, 42], num_oov_indices=5, oov_method="farmhash", salt=salt)
+        assert layer(data).tolist() == expected
+        assert layers.IntegerLookup.from_config(layer.get_config())(data).tolist() == expected
+    with pytest.raises(ValueError, match="hashes on the host"):
+        jax.jit(lambda x: layer(x))(jnp.asarray(data))
+
+
 def test_assets_hold_the_vocabulary_that_was_found(tmp_path):
     layer = layers.TextVectorization()
     layer.adapt(["x y x", "naïve"])
@@ -226,6 +246,12 @@ def test_strings_make_symbolic_inputs():
         (lambda: layers.StringLookup(vocabulary=["a"]).adapt(["b"]), "was given its vocabulary"),
         (lambda: layers.StringLookup(vocabulary=["a"])([1, 2]), "expected strings"),
         (lambda: layers.IntegerLookup(vocabulary=["x"]), "expected integers"),
+        (lambda: layers.IntegerLookup(vocabulary=[1], salt=3), "expected 'farmhash' with it"),
+        (
+            lambda: layers.IntegerLookup(vocabulary=[1], oov_method="farmhash", salt=[1]),
+            "salt: given .1., expected an integer or two",
+        ),
+        (lambda: layers.IntegerLookup(vocabulary=[1], oov_method="modulo"), "oov_method: given 'modulo'"),
         (lambda: layers.IntegerLookup(vocabulary=[1])(["x"]), "expected integers"),
         (lambda: layers.StringLookup(output_mode="tf_idf", vocabulary=["a"]), "without idf_weights"),
         (lambda: layers.StringLookup(sparse=True), "sparse: given True"),

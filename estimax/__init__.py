@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from estimax import (
         activations,
         callbacks,
+        config,
         constraints,
         core,
         data,
@@ -44,17 +45,19 @@ if TYPE_CHECKING:
         optimizers,
         random,
         regularizers,
+        saving,
         summary,
         testing,
         training,
+        utils,
     )
     from estimax.layers import Input
     from estimax.models import Model, Sequential, load_model
 
 _PACKAGES = (
-    "activations", "callbacks", "constraints", "core", "data", "datasets", "distribution", "estimator", "export", "feature_columns",
-    "initializers", "introspect", "layers", "losses", "metrics", "models", "ops", "optimizers", "random", "regularizers", "summary", "testing",
-    "training",
+    "activations", "callbacks", "config", "constraints", "core", "data", "datasets", "distribution", "estimator", "export",
+    "feature_columns", "initializers", "introspect", "layers", "losses", "metrics", "models", "ops", "optimizers", "random",
+    "regularizers", "saving", "summary", "testing", "training", "utils",
 )  # fmt: skip
 _NAMES = {"Input": "layers", "Model": "models", "Sequential": "models", "load_model": "models"}
 
@@ -78,10 +81,10 @@ _ELSEWHERE = {
 }
 
 __all__ = [
-    "Frame", "Input", "Model", "Sequential", "Variable", "__version__", "activations", "callbacks", "constraints", "core", "data",
-    "datasets", "distribution", "embedding_lookup", "errors", "estimator", "export", "feature_columns", "initializers", "introspect",
-    "layers", "load_model", "losses", "metrics", "models", "name_scope", "ops", "optimizers", "random", "regularizers", "remat", "row_count", "row_mask",
-    "scan", "set_random_seed", "summary", "testing", "training",
+    "Frame", "Input", "Model", "Sequential", "Variable", "__version__", "activations", "callbacks", "config", "constraints", "core",
+    "data", "datasets", "distribution", "embedding_lookup", "errors", "estimator", "export", "feature_columns", "initializers",
+    "introspect", "layers", "load_model", "losses", "metrics", "models", "name_scope", "ops", "optimizers", "random", "regularizers",
+    "remat", "row_count", "row_mask", "saving", "scan", "set_random_seed", "summary", "testing", "training", "utils",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from estimax.core.custom_objects import get_registered_name, get_registered_object
 from estimax.core.serialization import deserialize
 
 
@@ -61,13 +62,13 @@ def name_of(obj: Any, known: Mapping[str, Any]) -> str | None:
 
 def function_config(fn: Callable) -> dict[str, Any]:
     """A function as Keras writes it into configs: by its name, never by its code."""
-    return {"module": "builtins", "class_name": "function", "config": fn.__name__, "registered_name": "function"}
+    return {"module": "builtins", "class_name": "function", "config": get_registered_name(fn), "registered_name": "function"}
 
 
 def _by_name(name: str, known: Mapping[str, Any], *, kind: str, custom_objects: Mapping[str, Any] | None) -> Any:
-    for table in (custom_objects or {}, known):
-        if name in table:
-            return table[name]
+    found = get_registered_object(name, custom_objects, known)
+    if found is not None:
+        return found
     close = difflib.get_close_matches(name, list(known), n=3)
     hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Names: {', '.join(sorted(known))}."
     raise ValueError(

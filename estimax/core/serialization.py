@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from estimax.core.custom_objects import get_registered_name, get_registered_object
+
 T = TypeVar("T", bound=type)
 
 # Filled by the decorator while packages are imported, read-only afterwards.
@@ -64,7 +66,7 @@ def serialize(obj: Any) -> Any:
             "module": cls._config_module if known else cls.__module__,
             "class_name": cls._config_name if known else cls.__name__,
             "config": plain(obj.get_config()),
-            "registered_name": cls.__dict__.get("_registered_name") if known else cls.__name__,
+            "registered_name": cls.__dict__.get("_registered_name") if known else get_registered_name(cls),
         }
         for part in ("build_config", "compile_config"):  # only layers, only models have them
             more = getattr(obj, f"get_{part}", None)
@@ -72,7 +74,7 @@ def serialize(obj: Any) -> Any:
                 found[part] = plain(more)
         return found
     if callable(obj) and hasattr(obj, "__name__"):
-        return obj.__name__
+        return get_registered_name(obj)
     raise TypeError(
         f"serialize: given a {cls.__name__}, expected an object with get_config(), a function, or a plain value. "
         "Add get_config() and from_config() to the class."
@@ -96,6 +98,9 @@ def find_class(module: str | None, name: str, custom_objects: Mapping[str, Any] 
     for key in (name, name.rsplit(">", 1)[-1]):
         if custom_objects and key in custom_objects:
             return custom_objects[key]
+    registered = get_registered_object(name)
+    if registered is not None:
+        return registered
     if module is not None:
         if (module, name) not in _CLASSES and (home := _home(module)):
             try:

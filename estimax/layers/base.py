@@ -26,6 +26,7 @@ from estimax.core import (
     serialize,
     snake_case,
 )
+from estimax.core.custom_objects import get_registered_object
 from estimax.core.errors import TracerLeakError
 from estimax.layers.identifiers import constraint_of, regularizer_of
 from estimax.layers.input_spec import InputSpec, check_inputs
@@ -531,11 +532,16 @@ class Layer(Tracked):
 def _from_config_value(value: Any, custom_objects: Mapping[str, Any] | None) -> Any:
     """A config's value: objects made again, all else left to the constructor."""
     if isinstance(value, str):
-        return (custom_objects or {}).get(value, value)
+        return (
+            get_registered_object(value, custom_objects, {value: value})
+            if ">" in value
+            else (custom_objects or {}).get(value, value)
+        )
     if isinstance(value, list):
         return [_from_config_value(v, custom_objects) for v in value]
     if isinstance(value, dict) and value.get("class_name") == "function":
-        return (custom_objects or {}).get(value["config"], value)
+        found = get_registered_object(value["config"], custom_objects)
+        return value if found is None else found
     if isinstance(value, dict) and "class_name" in value and "config" in value:
         return deserialize(value, custom_objects)
     return value

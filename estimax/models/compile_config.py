@@ -8,6 +8,7 @@ from typing import Any
 
 from estimax import losses, metrics, optimizers
 from estimax.core import plain, serialize
+from estimax.core.custom_objects import get_registered_object
 
 
 def serialize_compile(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def _decode(value: Any, read: Any, custom: Mapping[str, Any]) -> Any:
         return custom.get(value, value)
     if isinstance(value, Mapping):
         if value.get("class_name") == "function":
-            return custom.get(value["config"], value["config"])
+            return get_registered_object(value["config"], custom, {value["config"]: value["config"]})
         if "class_name" in value and read is not None:
             return read(dict(value), custom)
         return {k: _decode(v, read, custom) for k, v in value.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -20,6 +21,8 @@ from estimax.training.hook import Hook, LazyLogs
 from estimax.training.program import EVAL, INFER, TRAIN, NotByRowsError, Plan, Program
 
 GROUP = 16  # steps in one compiled call where that pays; a trial took 7 us a step at 16 against 36 us one by one
+WORTH_COMPILING = 10_000  # steps from which a compilation of half a second, for 30 us a step, pays
+SMALL_TABLE_ROWS = 1 << 16  # of a table that is encoded, in some 50 ms, even if only a few of its batches are evaluated
 _WARM, _TIMED = 4, 12  # steps before timing, and timed, one by one
 
 
@@ -186,7 +189,7 @@ class Run:
             group = 1
         if table is not None and group == "auto":
             # Rows of a table cost nothing to wait for, and one group size is one compilation.
-            group = _group_of(table, last - begun)
+            group = self._compiled_group(_group_of(table, last - begun), last - begun)
         pace = _Pace(self.plan, group, None if last == 2**62 else last - begun)
         feeder = Feeder(
             iterator,
@@ -221,16 +224,29 @@ class Run:
             self.state, self._settled = settled, self.step
             self.attach()
 
-    @staticmethod
-    def _worthwhile(table: Any, raw: Mapping[str, Any], planned: int | None) -> Any:
+    def _worthwhile(self, table: Any, raw: Mapping[str, Any], planned: int | None) -> Any:
         """A table in memory, if so much of it is to be read that encoding it whole pays.
 
         It goes by the whole of the training that is planned, not by what is left of it: a resumed run must compute in the same way.
+        A plan that was compiled for batches one by one stays with them, unless many are to come.
         """
+        assert self.plan is not None
         if table is None or planned is None:
             return table
-        rows = max((len(v) for v in raw.values() if hasattr(v, "__len__")), default=1)
-        return table if table[0].size <= 4 * planned * rows else None
+        if self.plan.group_of_table is None and _was_compiled(self.plan) and planned <= WORTH_COMPILING:
+            return None
+        return table if table[0].size <= max(SMALL_TABLE_ROWS, 4 * planned * _rows_in(raw)) else None
+
+    def _compiled_group(self, wanted: int, steps: int) -> int:
+        """The group size that this plan was compiled for already, so that another number of steps compiles nothing; else the wanted one.
+
+        A larger one is compiled after all where so many steps are to come that it pays.
+        """
+        assert self.plan is not None
+        known = self.plan.group_of_table
+        if known is None or (wanted > known and steps > WORTH_COMPILING):
+            self.plan.group_of_table = known = wanted
+        return known
 
     def _ensure_state(self, raw: Mapping[str, Any], structure: Any) -> None:
         if self.state is None:
@@ -325,7 +341,7 @@ class Run:
         """
         iterator = iter(batches)
         find = getattr(iterator, "over_rows", None)
-        table = find() if find is not None and steps is None and on_batch is None else None
+        table = find() if find is not None and on_batch is None else None
         plan, done = None, 0
         totals: dict[str, Any] = {}
         for batch in iterator:
@@ -334,9 +350,12 @@ class Run:
                 plan = self.program.plan_of(EVAL, raw, structure, self.state)
                 totals = totals or _copies(plan.initial_totals)
                 params, state, step = self._values(raw, structure)
+            if table is not None and steps is not None and table[0].size > max(SMALL_TABLE_ROWS, 4 * steps * _rows_in(raw)):
+                table = None  # too much to encode for so few batches
             if table is not None:
                 group = _group_of(table) if plan.loops and may_group(prepare(plan, raw).arrays) else 1
-                whole = gathered(plan, *table, group)
+                plan.group_of_table = group = plan.group_of_table or group
+                whole = gathered(plan, table[0], _first(table[1], steps), group)
                 for fed in whole or ():
                     compiled = self.program.eval_function(plan, max(group, fed.count), fed.layout)
                     stacked = self.place(fed.arrays, axis=1)
@@ -456,6 +475,19 @@ def _group_of(table: Any, steps: int | None = None) -> int:
     return max(2, min([GROUP, *known]))
 
 
+def _was_compiled(plan: Plan) -> bool:
+    return any(k[0] == TRAIN for k in plan.compiled if isinstance(k, tuple))
+
+
+def _rows_in(raw: Mapping[str, Any]) -> int:
+    return max((len(v) for v in raw.values() if hasattr(v, "__len__")), default=1)
+
+
+def _first(numbers: Any, steps: int | None) -> Any:
+    """The first so many of an iterator; all for None."""
+    return numbers if steps is None else itertools.islice(numbers, steps)
+
+
 def _copies(tree: Any) -> Any:
     return jax.tree.map(jnp.array, tree)
 
@@ -465,6 +497,7 @@ class _Pace:
 
     def __init__(self, plan: Plan, group: int | str, steps: int | None):
         self.plan, self.steps = plan, steps
+        self._is_new = not _was_compiled(plan)
         fixed = group if isinstance(group, int) else plan.group
         self.current = fixed or 1
         self.decided = fixed is not None
@@ -498,7 +531,9 @@ class _Pace:
 
         yield from seconds_a_step(2, _WARM)
         single = yield from seconds_a_step(2, _TIMED)
-        if self.steps is None or self.steps > 20 * GROUP:
+        # A plan that has run before is compiled for single steps: only many steps are worth another compilation.
+        enough = 20 * GROUP if self._is_new else WORTH_COMPILING
+        if self.steps is None or self.steps > enough:
             self.current = GROUP
             yield from seconds_a_step(GROUP, 1)
             grouped = yield from seconds_a_step(GROUP, 4 * GROUP)

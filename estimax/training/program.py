@@ -79,6 +79,8 @@ class Plan:
         initial_totals: metric variables before the first batch.
         loops: whether steps may run in a compiled loop; else each is a call of its own.
         capacity: rows of a padded batch; the largest seen.
+        group: steps in one compiled call, once that was measured.
+        group_of_table: batches of a table in one compiled call, once one was compiled.
     """
 
     mode: str
@@ -102,6 +104,7 @@ class Plan:
     capacity: int = 0
     compiled: dict[Any, Any] = dataclasses.field(default_factory=dict)
     group: int | None = None
+    group_of_table: int | None = None
 
 
 class Program:

@@ -27,6 +27,15 @@ from estimax.data.values import RaggedTensor, SparseTensor
 Columns = Callable[[str, str], Values]  # a feature's key and dtype to its values
 
 
+_GROUPS = {
+    FixedLenFeature: "dense",
+    FixedLenSequenceFeature: "dense",
+    VarLenFeature: "sparse",
+    SparseFeature: "sparse",
+    RaggedFeature: "ragged",
+}
+
+
 def kind_of(name: str, dtype: str) -> int:
     """The kind of list that holds values of a dtype; raises ValueError for dtypes that Examples do not have."""
     if dtype not in DTYPES:
@@ -38,22 +47,37 @@ def kind_of(name: str, dtype: str) -> int:
 
 
 def wanted_keys(features: Mapping[str, AnyFeature]) -> list[tuple[str, str]]:
-    """The keys and dtypes that a spec needs from each example."""
+    """The keys and dtypes that a spec needs from each example.
+
+    Raises:
+        ValueError: if a key is asked for as two dtypes, or as two of dense, sparse and ragged, which TensorFlow rejects.
+    """
     out: list[tuple[str, str]] = []
+    asked: dict[str, tuple[str, str, str]] = {}
     for name, feature in features.items():
+        wanted: list[tuple[str, str]] = []
         if isinstance(feature, FixedLenFeature | VarLenFeature | FixedLenSequenceFeature):
-            out.append((name, feature.dtype))
+            wanted.append((name, feature.dtype))
         elif isinstance(feature, SparseFeature):
-            out += [(key, "int64") for key in _index_keys(feature)]
-            out.append((feature.value_key, feature.dtype))
+            wanted += [(key, "int64") for key in _index_keys(feature)]
+            wanted.append((feature.value_key, feature.dtype))
         elif isinstance(feature, RaggedFeature):
-            out.append((feature.value_key or name, feature.dtype))
-            out += [(part.key, "int64") for part in feature.partitions if not isinstance(part, UniformRowLength)]
+            wanted.append((feature.value_key or name, feature.dtype))
+            wanted += [(part.key, "int64") for part in feature.partitions if not isinstance(part, UniformRowLength)]
         else:
             raise ValueError(
                 f'feature "{name}": expected FixedLenFeature, VarLenFeature, SparseFeature, FixedLenSequenceFeature or '
                 f"RaggedFeature, given {feature!r}"
             )
+        kind = _GROUPS[type(feature)]
+        for key, dtype in wanted:
+            before = asked.setdefault(key, (name, kind, dtype))
+            if before[1:] != (kind, dtype):
+                raise ValueError(
+                    f'the key "{key}" is read as {before[1]} {before[2]} for feature "{before[0]}" and as {kind} {dtype} for '
+                    f'"{name}"; read it once and convert the result'
+                )
+        out += wanted
     return list(dict.fromkeys(out))
 
 
@@ -70,6 +94,8 @@ def _check(features: Mapping[str, AnyFeature]) -> None:
                 f'feature "{name}": a FixedLenSequenceFeature of an Example needs allow_missing=True, as an empty list '
                 "and an absent one can't be told apart"
             )
+        if isinstance(feature, FixedLenSequenceFeature) and None in feature.shape:
+            raise ValueError(f'feature "{name}": the shape of a value must be known, given {list(feature.shape)}')
 
 
 def as_records(serialized: Any) -> list[bytes]:
@@ -120,6 +146,9 @@ def default_array(name: str, feature: FixedLenFeature) -> np.ndarray | None:
             f'feature "{name}": default_value has {array.size} values, its shape {list(feature.shape)} needs {size}; '
             "a scalar is not repeated"
         )
+    kind = array.dtype.kind
+    if size and (feature.dtype == "int64" and kind not in "iu" or (feature.dtype == "string") != (kind in "OSUT")):
+        raise ValueError(f'feature "{name}": default_value {feature.default_value!r} does not have the dtype {feature.dtype}')
     return array.reshape(feature.shape).astype(object if feature.dtype == "string" else feature.dtype)
 
 

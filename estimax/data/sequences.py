@@ -10,7 +10,7 @@ import numpy as np
 from estimax.data import wire
 from estimax.data.columns_of_examples import gather_values
 from estimax.data.errors import DataLossError, InvalidDataError
-from estimax.data.features import AnyFeature, FixedLenSequenceFeature, RaggedFeature, VarLenFeature
+from estimax.data.features import AnyFeature, FixedLenFeature, FixedLenSequenceFeature, RaggedFeature, VarLenFeature
 from estimax.data.parsing import as_records, assemble, check_kinds, kind_of, padding, ragged, wanted_keys
 from estimax.data.values import RaggedTensor, SparseTensor, row_splits
 
@@ -26,7 +26,7 @@ def parse_sequence_example(
 
     Args:
         serialized: a vector of bytes. Shape `[batch]`.
-        context_features: as `features` of `parse_example`.
+        context_features: name to `FixedLenFeature`, `VarLenFeature` or `RaggedFeature`, as in `parse_example`.
         sequence_features: name to `FixedLenSequenceFeature` (read as an array `[batch, longest, *shape]`, padded with 0 or
             the empty string), `VarLenFeature` (a `SparseTensor` `[batch, longest, most values]`) or `RaggedFeature`.
 
@@ -49,6 +49,14 @@ def parse_sequence_example(
     context_features, sequence_features = dict(context_features or {}), dict(sequence_features or {})
     if not context_features and not sequence_features:
         raise ValueError("give at least one of context_features and sequence_features")
+    for name, feature in context_features.items():
+        if not isinstance(feature, FixedLenFeature | VarLenFeature | RaggedFeature):
+            raise ValueError(
+                f'context feature "{name}": expected FixedLenFeature, VarLenFeature or RaggedFeature, given {feature!r}'
+            )
+    for name, feature in sequence_features.items():
+        if isinstance(feature, FixedLenSequenceFeature) and feature.default_value is not None:
+            raise ValueError(f'sequence feature "{name}": steps are padded with 0 or the empty string, not with a default_value')
     context_keys, list_keys = wanted_keys(context_features), wanted_keys(sequence_features)
     wanted = {key.encode() for key, _ in (*context_keys, *list_keys)}
     contexts, lists = [], []
@@ -62,6 +70,8 @@ def parse_sequence_example(
     found = {
         (key, dtype): gather_values((c.get(key.encode()) for c in contexts), kind_of(key, dtype)) for key, dtype in context_keys
     }
+    for (key, dtype), values in found.items():
+        values.kinds[values.kinds == 0] = kind_of(key, dtype)  # here a feature without a kind does not take the default
     parsed_context = assemble(context_features, lambda key, dtype: found[key, dtype])
     sequences: Parsed = {}
     lengths: dict[str, np.ndarray] = {}
@@ -124,7 +134,7 @@ def _fixed_steps(name: str, feature: FixedLenSequenceFeature, lists: list[Any]) 
             f"{int(steps.values.counts[i])}"
         )
     flat = steps.values.flat.reshape(-1, *feature.shape)
-    padded = RaggedTensor([row_splits(steps.counts)], flat).to_padded(None, padding(feature.dtype, feature.default_value))
+    padded = RaggedTensor([row_splits(steps.counts)], flat).to_padded(None, padding(feature.dtype))
     return padded, steps.counts
 
 

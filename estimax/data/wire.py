@@ -288,5 +288,8 @@ def put_feature(kind: int, values: list[Any]) -> bytes:
 
 
 def put_map(entries: dict[bytes, bytes]) -> bytes:
-    """The entries of a map, keys in order so that equal maps give equal bytes."""
-    return b"".join(put(1, put(1, key) + put(2, entries[key])) for key in sorted(entries))
+    """The entries of a map, keys in order so that equal maps give equal bytes.
+
+    A key comes after those that it is the beginning of, as in what protobuf (upb) writes when told to be deterministic.
+    """
+    return b"".join(put(1, put(1, key) + put(2, entries[key])) for key in sorted(entries, key=lambda key: (*key, 256)))

@@ -201,3 +201,64 @@ def test_mistakes_are_explained(spec, error, message) -> None:  # noqa: ANN001
     for batch in ([record], [record] * 20):
         with pytest.raises(error, match=message):
             parse_example(batch, spec)
+
+
+def test_a_spec_reads_a_key_in_one_way() -> None:
+    serialized = [Example({"x": [1]}).serialize()]
+    with pytest.raises(ValueError, match='key "x" is read as sparse int64 for feature "s" and as dense int64'):
+        parse_example(serialized, {"s": SparseFeature("x", "x", "int64", 5), "x": FixedLenFeature([], "int64")})
+    with pytest.raises(ValueError, match="default_value 1.5 does not have the dtype int64"):
+        parse_example(serialized, {"x": FixedLenFeature([], "int64", 1.5)})
+    with pytest.raises(ValueError, match="shape of a value must be known"):
+        parse_example(serialized, {"x": FixedLenSequenceFeature([None], "int64", True)})
+
+
+def test_what_sequence_examples_do_not_have() -> None:
+    steps = {"t": FixedLenSequenceFeature([], "float32")}
+    record = SequenceExample({"c": Feature()}, {"t": [[1.0]]}).serialize()
+    with pytest.raises(ValueError, match="expected FixedLenFeature, VarLenFeature or RaggedFeature"):
+        parse_sequence_example([record], {"c": SparseFeature("c", "d", "int64", 5)}, steps)
+    with pytest.raises(ValueError, match="not with a default_value"):
+        parse_sequence_example([record], None, {"t": FixedLenSequenceFeature([], "float32", default_value=1.0)})
+    with pytest.raises(InvalidDataError, match="needs 1 values"):  # of a context, no kind is not the same as absent
+        parse_sequence_example([record], {"c": FixedLenFeature([], "int64", 4)}, steps)
+
+
+def test_keys_are_written_in_the_order_of_protobuf() -> None:
+    assert wire.keys(Example({"a": [1], "b": [1], "abc": [1], "ab": [1]}).serialize()) == [b"abc", b"ab", b"a", b"b"]
+
+
+@pytest.mark.parametrize("change", ["none", "other keys", "other order", "long values", "long keys", "missing", "lists", "kinds"])
+def test_blocks_of_records_that_are_not_alike(change: str) -> None:
+    source, records = random.Random(1), []
+    for i in range(2500):
+        features = {"n": [source.getrandbits(40)], "f": [source.random()], "t": [b"x" * source.randrange(12)]}
+        if i % 3 == 1 and change != "none":
+            if change == "other keys":
+                features[f"k{i}"] = [i]
+            elif change == "other order":
+                pass
+            elif change == "long values":
+                features["t"] = [bytes(range(1, 256)) * source.randrange(1, 4)]
+            elif change == "long keys":
+                features["y" * (100 + i % 40)] = [1.0]
+            elif change == "missing":
+                del features[source.choice(["n", "f", "t"])]
+            elif change == "lists":
+                features |= {"n": [1, -5] * source.randrange(3), "t": [b"a", b"", b"b\0"][: source.randrange(4)]}
+            else:
+                features |= {"n": [b"text"], "f": [1]}
+        entries = [wire.put(1, k.encode()) + wire.put(2, one.serialize()) for k, one in Example(features).features.items()]
+        if change == "other order" and i % 3 == 1:
+            source.shuffle(entries)
+        records.append(wire.put(1, b"".join(wire.put(1, entry) for entry in entries)))
+    wanted = [(b"n", wire.INT64), (b"f", wire.FLOAT), (b"t", wire.BYTES), (b"y" * 101, wire.FLOAT)][
+        : 4 if change == "long keys" else 3
+    ]
+    found = columns.columns_of(records, wanted)
+    decoded = columns.decode_each(records, {key for key, _ in wanted})
+    for key, kind in wanted:
+        want = columns.gather_values((d.get(key) for d in decoded), kind)
+        assert found[key, kind].kinds.tolist() == want.kinds.tolist()
+        assert found[key, kind].counts.tolist() == want.counts.tolist()
+        assert found[key, kind].flat.tolist() == want.flat.tolist()

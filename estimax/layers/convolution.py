@@ -13,7 +13,6 @@ from estimax.layers.base import Layer
 from estimax.layers.identifiers import constraint_of, regularizer_of
 from estimax.layers.input_spec import InputSpec, shape_error
 from estimax.layers.lora import LowRank
-from estimax.layers.offsets import convolve_channels_last
 from estimax.layers.shapes import channel_axis, channels_of, data_format_of, dimension_numbers, padding_of, positive, sizes_of
 
 
@@ -44,8 +43,6 @@ def convolve(
             raise shape_error(
                 layer, f"at least {tuple(extents)} positions, the extent of the kernel", x.shape, "Pass padding='same'."
             )
-    if groups == 1 and data_format == "channels_last":
-        return convolve_channels_last(x, kernel, strides, pads, dilation)
     return jax.lax.conv_general_dilated(
         x,
         kernel,

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from estimax.core.apart import apart
 from estimax.core.errors import ShapeError
 from estimax.core.frame import Lookup, current_frame, trace_state
 from estimax.core.variable import Variable
@@ -47,13 +48,21 @@ def embedding_lookup(table: Variable | jax.Array, ids: Any) -> jax.Array:
     path = frame.bindings.get(id(table)) if frame is not None and isinstance(table, Variable) else None
     if path is None:
         values = table.value if isinstance(table, Variable) else table
-        return values.at[flat].get(mode="fill", fill_value=0).reshape(*ids.shape, width)
+        return _rows_or_zeros(values, flat).reshape(*ids.shape, width)
     assert frame is not None
     inner = trace_state() != frame._trace
     values = frame.values[path] if path in frame.values else frame.read(path)
     frame.lookups.append(Lookup(path, flat.shape[0], width, values.dtype, inner))
     if frame.deltas is not None and path in frame.row_tables:
         frame.lookup_ids.append(flat)
-        found = jax.lax.stop_gradient(values).at[flat].get(mode="fill", fill_value=0)
+        found = (
+            apart(flat[0] >= 0, _rows_or_zeros, jax.lax.stop_gradient(values), flat)
+            if flat.size
+            else _rows_or_zeros(values, flat)
+        )
         return (found + frame.deltas[len(frame.lookup_ids) - 1]).reshape(*ids.shape, width)
-    return values.at[flat].get(mode="fill", fill_value=0).reshape(*ids.shape, width)
+    return _rows_or_zeros(values, flat).reshape(*ids.shape, width)
+
+
+def _rows_or_zeros(table: jax.Array, ids: jax.Array) -> jax.Array:
+    return table.at[ids].get(mode="fill", fill_value=0)

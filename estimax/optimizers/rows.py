@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from estimax.core.apart import apart
 from estimax.core.gradients import RowGradient
 
 # Slot with the number of steps that each row has seen. Shape [rows], int32; only where rows catch up.
@@ -66,17 +67,18 @@ def update_rows(
     grad = grad.summed()
     ids = grad.ids
 
-    def take(table: jax.Array) -> jax.Array:
-        return table.at[ids].get(mode="clip", unique_indices=True, indices_are_sorted=True)
+    def take(tables: Any, ids: jax.Array) -> Any:
+        return jax.tree.map(lambda t: t.at[ids].get(mode="clip", unique_indices=True), tables)
 
     def put(table: jax.Array, rows: jax.Array) -> jax.Array:
-        return table.at[ids].set(rows.astype(table.dtype), mode="drop", unique_indices=True, indices_are_sorted=True)
+        return table.at[ids].set(rows.astype(table.dtype), mode="drop", unique_indices=True)
 
-    rows, row_slots = take(param), {k: take(v) for k, v in slots.items()}
+    is_any = ids[0] >= 0
+    rows, row_slots = apart(is_any, take, (param, slots), ids)
     if catch_up is not None:
         rows, row_slots = catch_up(rows, row_slots)
     step = row_slots.pop(STEP, None)
-    rows, row_slots = rule(grad.rows, rows, row_slots, hyper)
+    rows, row_slots = apart(is_any, rule, grad.rows, rows, row_slots, hyper)
     if step is not None:
         row_slots = row_slots | {STEP: step + 1}
     return put(param, rows), {k: put(slots[k], v) for k, v in row_slots.items()}

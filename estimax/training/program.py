@@ -290,7 +290,8 @@ class Program:
             # With a concrete key initial values are concrete too, and nothing has to be compiled.
             jax.eval_shape(lambda: found.update(make(key)))
             traced = any(isinstance(v, jax.core.Tracer) for v in found.values())
-            values = jax.jit(make)(key) if traced else {p: jnp.array(v) for p, v in found.items()}
+            # Copies, as steps take the memory of their state over; one by one, so that no large table is held twice for long.
+            values = jax.jit(make)(key) if traced else {p: jnp.array(found.pop(p)) for p in list(found)}
         params = {p: v for p, v in values.items() if plan.kinds[p] == "params"}
         state = {p: v for p, v in values.items() if plan.kinds[p] == "state"}
         return TrainState(jnp.zeros((), jnp.int32), params, state, self.init_optimizers(plan, params), key)
@@ -304,6 +305,12 @@ class Program:
             }
 
         return jax.jit(make)(dict(params))
+
+    def row_arrays(self, plan: Plan, state: TrainState) -> list[jax.Array]:
+        """The tables that train by rows, and what optimizers keep for each of their rows."""
+        heads = {state.params[p].shape[0] for p in plan.row_tables}
+        slots = [a for a in jax.tree.leaves(state.opt_state) if a.ndim and a.shape[0] in heads]
+        return [state.params[p] for p in sorted(plan.row_tables)] + slots
 
     def settled(self, plan: Plan, state: TrainState) -> TrainState:
         """The state with every row up to date that an optimizer left behind; the same object if there is none.

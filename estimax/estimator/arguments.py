@@ -51,6 +51,21 @@ def check_steps(steps: float | None, max_steps: float | None) -> tuple[int | Non
     return None if steps is None else math.ceil(steps), None if max_steps is None else math.ceil(max_steps)
 
 
+def check_replicas(config: RunConfig) -> None:
+    """Refuses to train one model in several processes.
+
+    Raises:
+        ValueError: if TF_CONFIG names several.
+    """
+    if config.num_worker_replicas > 1:
+        roles = {r: len(a) for r, a in config.cluster_spec.items() if r in ("chief", "master", "worker")}
+        raise ValueError(
+            f"train: TF_CONFIG names {config.num_worker_replicas} processes that train ({roles}), expected one: a model is trained by one "
+            "process, on all of its devices with RunConfig(train_distribute=ex.distribution.DataParallel()). Start the chief alone, and an "
+            'evaluator if you like: TF_CONFIG=\'{"cluster": {"chief": [...], "evaluator": [...]}, "task": ...}\'.'
+        )
+
+
 def checked_listeners(listeners: Any) -> list[CheckpointSaverListener]:
     """The listeners as a list.
 

@@ -14,7 +14,15 @@ import numpy as np
 
 from estimax.core import TrainState
 from estimax.core.errors import CheckpointError, ExportError, InputDataError, NanLossError
-from estimax.estimator.arguments import check_steps, checked_listeners, config_with, refuse_as_text, rows_of, selected
+from estimax.estimator.arguments import (
+    check_replicas,
+    check_steps,
+    checked_listeners,
+    config_with,
+    refuse_as_text,
+    rows_of,
+    selected,
+)
 from estimax.estimator.deferred_save import DeferredSave
 from estimax.estimator.early_stopping import append_eval_metrics
 from estimax.estimator.evaluation import evaluate_with
@@ -205,11 +213,13 @@ class Estimator:
             Itself.
 
         Raises:
-            ValueError: if arguments are out of range, the input is empty, or the checkpoint is of another model.
+            ValueError: if arguments are out of range, the input is empty, the checkpoint is of another model, or `TF_CONFIG` names several
+                processes that train.
             NanLossError: if the loss becomes NaN.
         """
         steps, max_steps = check_steps(steps, max_steps)
         listeners = checked_listeners(saving_listeners)
+        check_replicas(self._config)
         given = engine_hooks(hooks, what="train: hooks")
         if max_steps is not None and self._global_step() >= max_steps:
             logger.info("Skipping training since max_steps has already saved.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from estimax.estimator.early_stopping import drop_eval_metrics_after
 from estimax.estimator.estimator import Estimator
+from estimax.estimator.evaluator_status import clear_status, warn_of_dead_evaluator, write_status
 from estimax.estimator.model_dir import checkpoint_step, mark_finished
 from estimax.estimator.progress import EndHook, Progress
 from estimax.estimator.train_specs import EvalSpec, TrainSpec
@@ -78,6 +79,7 @@ def train_and_evaluate(estimator: Estimator, train_spec: TrainSpec, eval_spec: E
     )
     if config.is_chief:
         _write_finished(estimator)
+        warn_of_dead_evaluator(estimator.model_dir)
     return None, None
 
 
@@ -202,7 +204,18 @@ def _finished_step(estimator: Estimator) -> int | None:
 def _follow(estimator: Estimator, train_spec: TrainSpec, specs: list[EvalSpec], single: bool) -> tuple[Any, Any]:
     """Evaluates each new checkpoint until training has ended."""
     evaluator = Evaluator(estimator, specs)
-    spec = specs[0]
+    write_status(estimator.model_dir, step=None)
+    try:
+        results = _evaluate_until_the_end(evaluator, train_spec, single)
+    except BaseException as e:
+        write_status(estimator.model_dir, step=evaluator.evaluated_step, error=e)
+        raise
+    clear_status(estimator.model_dir)
+    return results
+
+
+def _evaluate_until_the_end(evaluator: Evaluator, train_spec: TrainSpec, single: bool) -> tuple[Any, Any]:
+    estimator, spec = evaluator.estimator, evaluator.specs[0]
     time.sleep(spec.start_delay_secs)
     seen: str | None = None
     while True:
@@ -214,6 +227,7 @@ def _follow(estimator: Estimator, train_spec: TrainSpec, specs: list[EvalSpec], 
         if latest is not None and latest != seen:
             seen = latest
             evaluator.run(latest, is_final=ended, live=False)
+            write_status(estimator.model_dir, step=evaluator.evaluated_step)
         if ended:
             return evaluator.results(single)
         time.sleep(max(_LOOK_SECONDS, min(spec.throttle_secs, spec.throttle_secs - (time.monotonic() - begun))))

@@ -149,12 +149,6 @@ class ModelRun(Run):
             self.step = self.model.steps_done
         return state.replace(step=jnp.asarray(self.model.steps_done, jnp.int32))
 
-    def _ensure_state(self, raw: Mapping[str, Any], structure: Any) -> None:
-        if self.state is not None and self.plan is not None:
-            # What was assigned between two epochs, before the variables are pointed at the state again.
-            self._take_assigned()
-        super()._ensure_state(raw, structure)
-
     def _values(self, raw: Mapping[str, Any], structure: Any) -> tuple[dict, dict, Any]:
         params, others = self.model_program.weights_by_kind()
         return {p: v.value for p, v in params}, {p: v.value for p, v in others}, np.int32(self.step)

@@ -33,6 +33,7 @@ class EventWriter:
         self.logdir = str(logdir)
         self._writer: Any = None
         self._closer: Any = None
+        self._has_new = False
         self._lock = threading.Lock()
 
     def _write(self, summary: Any, step: int) -> None:
@@ -47,6 +48,7 @@ class EventWriter:
                 self._writer = EventsWriter(os.path.join(self.logdir, "events"), f".{os.getpid()}.{time.monotonic_ns()}")
                 # The file is closed with the writer's owner, or when the process ends.
                 self._closer = weakref.finalize(self, self._writer.close)
+            self._has_new = True
             self._writer.write_event(Event(wall_time=time.time(), step=int(step), summary=summary))
 
     def scalars(self, values: Mapping[str, Any], step: int) -> None:
@@ -82,8 +84,9 @@ class EventWriter:
     def flush(self) -> None:
         """Puts what was written so far on disk."""
         with self._lock:
-            if self._writer is not None:
+            if self._writer is not None and self._has_new:
                 self._writer.flush()
+                self._has_new = False
 
     def close(self) -> None:
         """Closes the file."""

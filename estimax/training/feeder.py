@@ -212,8 +212,12 @@ class Feeder:
         self._place = place or jax.device_put
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=2)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="estimax-feeder", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if limit == 1:
+            self._work()  # a thread would cost more than the one batch; it fits into the queue
+        else:
+            self._thread = threading.Thread(target=self._work, name="estimax-feeder", daemon=True)
+            self._thread.start()
 
     def __iter__(self) -> Iterator[Fed]:
         while True:
@@ -227,7 +231,7 @@ class Feeder:
     def close(self) -> None:
         """Stops reading; the thread ends before the next batch."""
         self._stop.set()
-        while self._thread.is_alive():
+        while self._thread is not None and self._thread.is_alive():
             try:
                 self._queue.get_nowait()
             except queue.Empty:

@@ -250,6 +250,9 @@ class Run:
         return known
 
     def _ensure_state(self, raw: Mapping[str, Any], structure: Any) -> None:
+        if self.state is not None and self.plan is not None:
+            # What was assigned between two calls, before the variables are pointed at the state again.
+            self._take_assigned()
         if self.state is None:
             state = self.program.initial_state(raw, structure)
             changed = None if self.on_state is None else self.on_state(state)

@@ -242,6 +242,15 @@ def test_a_models_variables_show_their_values_at_any_moment_and_can_be_set():
     assert float(run.state.params["bound/dense/bias"][0]) == seen[-1]
 
 
+def test_values_assigned_between_two_calls_are_taken_over():
+    model = Bound()
+    run = Run(bound_program(model, optimizers.SGD(0.0)))
+    run.train(take(Counting(), 1))
+    model.dense.bias.assign([100.0])
+    run.train(take(Counting(), 1))
+    assert float(run.state.params["bound/dense/bias"][0]) == float(model.dense.bias.value[0]) == 100
+
+
 def test_arrays_that_a_user_held_before_training_stay_valid():
     model = Bound()
     model(X[:2])

@@ -11,7 +11,7 @@ import numpy as np
 from estimax.core import deserialize, plain, register, serialize
 from estimax.layers import InputLayer, KerasTensor, Layer
 from estimax.models.graph import flat_tensors
-from estimax.models.masks import MaskedGraph
+from estimax.models.masks import MaskedGraph, default_training
 from estimax.models.model import Model
 
 
@@ -156,6 +156,8 @@ class GraphReader:
             args, kwargs = self._decode(call["args"]), self._decode(call.get("kwargs", {}))
         except _NotYet:
             return False
+        if kwargs.get("training") is not None and kwargs["training"] == default_training(layer, kwargs):
+            del kwargs["training"]  # written by Keras without being given; the model's mode decides
         kwargs = {
             k: v for k, v in kwargs.items() if not (k == "mask" and not any(isinstance(t, KerasTensor) for t in flat_tensors(v)))
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 from estimax.core import find_class, first_free, snake_case
@@ -30,6 +31,9 @@ class MaskedGraph:
         takes_masks = False
         for node in graph.nodes:
             kwargs = dict(node.kwargs)
+            training = default_training(node.layer, kwargs)
+            if training is not None:
+                kwargs.setdefault("training", training)
             if _takes_mask(node) and "mask" not in kwargs:
                 kwargs["mask"] = self._mask_tree(node.args[0]) if node.args else None
                 takes_masks = takes_masks or bool(symbolic_leaves(kwargs["mask"]))
@@ -150,7 +154,29 @@ class MaskedGraph:
 _MERGES = frozenset(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"))
 # Their calls take masks here and not in Keras, where they only say what the mask of the output is.
 _WITHOUT_MASK_ARGUMENT = _MERGES | {"Concatenate", "Dot", "MultiHeadAttention", "GroupedQueryAttention"}
+# Layers whose call in Keras has a default for `training` that is not None: it is written into each saved call, but the model's own
+# mode is what counts when it runs.
+_INFERS_BY_DEFAULT = re.compile(
+    r"Dropout|AlphaDropout|GaussianDropout|GaussianNoise|SpatialDropout[123]D|SpectralNormalization|LSTM|GRU|SimpleRNN|RNN|ConvLSTM[123]D|JaxLayer"
+)
+_TRAINS_BY_DEFAULT = re.compile(
+    r"Random\w+|AugMix|AutoContrast|CenterCrop|ContrastLimitedAdaptiveHistogramEqualization|CutMix|Equalization|MixUp|Pipeline|RandAugment"
+    r"|Resizing|Solarization"
+)
 _RECURRENT = frozenset(("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"))
+
+
+def default_training(layer: Any, kwargs: dict[str, Any]) -> bool | None:
+    """The `training` that Keras writes into a saved call to which none was given; None where it writes none.
+
+    >>> from estimax.layers import Dense, Dropout, RandomFlip
+    >>> default_training(Dropout(0.5), {}), default_training(RandomFlip(), {}), default_training(Dense(1), {})
+    (False, True, None)
+    """
+    name = type(layer).__name__
+    if "_config_name" not in vars(type(layer)) or kwargs.get("initial_state") is not None:
+        return None
+    return False if _INFERS_BY_DEFAULT.fullmatch(name) else True if _TRAINS_BY_DEFAULT.fullmatch(name) else None
 
 
 def _takes_mask(node: Node) -> bool:

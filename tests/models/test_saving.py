@@ -14,7 +14,18 @@ import pytest
 
 from estimax import callbacks, losses, optimizers
 from estimax.core.errors import CheckpointError
-from estimax.layers import LSTM, BatchNormalization, Dense, Embedding, GlobalAveragePooling1D, Input, Layer, TextVectorization
+from estimax.layers import (
+    LSTM,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Embedding,
+    GlobalAveragePooling1D,
+    Input,
+    Layer,
+    RandomBrightness,
+    TextVectorization,
+)
 from estimax.models import Model, Sequential, load_model, model_from_json
 from estimax.models.saving import archive as archive_module
 
@@ -403,3 +414,38 @@ def test_optimizers_go_on_where_they_were(tmp_path: Path, name: str) -> None:
     assert [v.path for v in again.optimizer.variables] == [v.path for v in model.optimizer.variables]
     for a, b in zip(again.optimizer.variables, model.optimizer.variables):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+def test_the_mode_of_the_model_counts_not_the_default_that_saved_calls_name(tmp_path: Path) -> None:
+    """Keras writes `training` into calls to which none was given: False for Dropout, True for layers of images."""
+    x = Input((4, 4, 3))
+    model = Model(x, Dropout(0.5)(RandomBrightness(0.5)(x)))
+    calls = [layer["inbound_nodes"][0]["kwargs"] for layer in model.get_config()["layers"][1:]]
+    assert calls == [{"training": True}, {"training": False}]
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    images = np.full((2, 4, 4, 3), 100, np.float32)
+    np.testing.assert_array_equal(again.predict(images, verbose=0), images)
+    assert 0.2 < float(np.mean(np.asarray(again(images, training=True)) == 0)) < 0.8
+
+
+@pytest.mark.parametrize(("layer", "x"), [(Dense(4, lora_rank=2), X), (Embedding(5, 4, lora_rank=2), np.array([[1, 2, 3]]))])
+def test_weight_files_hold_a_low_rank_correction_in_its_table_as_keras_does_and_apart(
+    layer: Layer, x: Any, tmp_path: Path
+) -> None:
+    model = Sequential([Input(x.shape[1:], dtype=str(x.dtype)), layer])
+    model.set_weights([np.random.default_rng(1).normal(size=w.shape) for w in model.get_weights()])
+    path = tmp_path / "m.weights.h5"
+    model.save_weights(path)
+    want, weights = model.predict(x, verbose=0), model.get_weights()
+    model.set_weights([np.zeros_like(w) for w in weights])
+    model.load_weights(path)
+    for got, w in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(got, w)
+    with h5py.File(path, "r+") as f:  # as Keras writes it
+        groups: list[str] = []
+        f.visit(lambda name: groups.append(name) if name.endswith("low_rank") else None)
+        assert len(groups) == 1
+        del f[groups[0]]
+    model.load_weights(path)
+    np.testing.assert_allclose(model.predict(x, verbose=0), want, rtol=1e-5, atol=1e-5)

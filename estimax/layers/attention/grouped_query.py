@@ -11,7 +11,7 @@ from estimax.core import register
 from estimax.layers.attention.heads import HeadAttention, positive
 
 
-@register("keras.layers", "GroupedQueryAttention")
+@register("keras.layers", "GroupQueryAttention")  # Keras writes the name under which it exports the class
 class GroupedQueryAttention(HeadAttention):
     """Attention in which groups of query heads share a head of keys and values; also known as `GroupQueryAttention`.
 

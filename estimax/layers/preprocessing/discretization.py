@@ -69,7 +69,6 @@ class Discretization(Layer):
         self.epsilon = epsilon
         self.output_mode = checked_mode(self, output_mode)
         self.sparse = False
-        self.built = True
         self._summary: np.ndarray = np.zeros((2, 0), np.float32)
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
@@ -131,9 +130,6 @@ class Discretization(Layer):
     def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
         """The symbolic output of a call."""
         return KerasTensor(self.compute_output_shape(inputs.shape), self._output_dtype)
-
-    def get_build_config(self) -> None:
-        """Nothing is built."""
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make the layer again, with boundaries that `adapt` found."""

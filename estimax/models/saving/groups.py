@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from estimax.core import Variable, snake_case
 from estimax.layers import Layer
@@ -50,9 +50,30 @@ def weight_groups(model: Layer) -> list[tuple[str, Layer, list[Variable]]]:
     return found
 
 
+class LowRankParts(NamedTuple):
+    """A frozen table and the two thin ones that are trained in its place: `frozen + scale * (a @ b)`."""
+
+    frozen: Variable
+    a: Variable
+    b: Variable
+    scale: float
+
+
+def low_rank_parts(layer: Any) -> LowRankParts | None:
+    """The tables of a layer's low-rank adaptation, if it has one."""
+    for name in ("kernel", "embeddings"):
+        a, b = (getattr(layer, f"lora_{name}_{part}", None) for part in "ab")
+        if a is not None and b is not None:
+            return LowRankParts(getattr(layer, name), a, b, layer.lora_alpha / layer.lora_rank)
+    return None
+
+
 def own_variables(layer: Layer) -> list[Variable]:
-    """A layer's own variables in the order of weight files: trainable ones first."""
+    """A layer's own variables in the order of weight files: trainable ones first; without the parts of a low-rank adaptation."""
     kept = [v for v in layer._own_variables if not getattr(v, "transient", False)]
+    parts = low_rank_parts(layer)
+    if parts is not None:
+        return [v for v in kept if v is not parts.a and v is not parts.b]
     return [v for v in kept if v.trainable] + [v for v in kept if not v.trainable]
 
 

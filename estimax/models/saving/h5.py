@@ -11,7 +11,7 @@ import numpy as np
 
 from estimax.core import Variable
 from estimax.core.errors import CheckpointError
-from estimax.models.saving.groups import weight_groups
+from estimax.models.saving.groups import low_rank_parts, weight_groups
 
 
 def _h5py() -> Any:
@@ -23,13 +23,20 @@ def _h5py() -> Any:
 
 
 def write_h5(model: Any, path: str) -> None:
-    """Writes a model's weights, and the state of its optimizer if there is one, to a new file."""
+    """Writes a model's weights, and the state of its optimizer if there is one, to a new file.
+
+    A table with a low-rank adaptation is written with its correction, as Keras does; its parts go into a group that Keras does not read.
+    """
     with _h5py().File(path, "w") as f:
         for group, layer, variables in weight_groups(model):
             store = f.require_group(f"{group}/vars" if group else "vars")
             store.attrs["name"] = layer.name
             for key, array in _own_arrays(layer, variables).items():
                 _write(store, key, array)
+            if parts := low_rank_parts(layer):
+                store = f.require_group(_low_rank_group(group))
+                for key in ("frozen", "a", "b"):
+                    _write(store, key, getattr(parts, key).numpy())
         optimizer: Any = getattr(model, "optimizer", None)
         if getattr(optimizer, "state", None) is not None:
             store = f.require_group("optimizer/vars")
@@ -44,7 +51,18 @@ def _own_arrays(layer: Any, variables: list[Variable]) -> dict[str, np.ndarray]:
         arrays: dict[str, Any] = {}
         layer.save_own_variables(arrays)
         return {k: np.asarray(v) for k, v in arrays.items()}
-    return {str(i): v.numpy() for i, v in enumerate(variables)}
+    parts = low_rank_parts(layer)
+
+    def value(v: Variable) -> np.ndarray:
+        if parts is None or v is not parts.frozen:
+            return v.numpy()
+        return (v.numpy() + parts.scale * (parts.a.numpy() @ parts.b.numpy())).astype(v.dtype)
+
+    return {str(i): value(v) for i, v in enumerate(variables)}
+
+
+def _low_rank_group(group: str) -> str:
+    return f"{group}/low_rank" if group else "low_rank"
 
 
 def _write(store: Any, name: str, array: np.ndarray) -> None:
@@ -104,6 +122,8 @@ def read_h5(model: Any, source: Any, name: str, *, skip_mismatch: bool = False) 
                 )
                 continue
             assigned += [(v, _array(d, name)) for v, d in pairs]
+            if parts := low_rank_parts(layer):
+                assigned += _low_rank_arrays(_group(f, _low_rank_group(group), name), parts, name)
     if faults:
         text = f"{name}: {len(faults)} layers do not fit. {'; '.join(faults[:5])}. Is it a file of another model?"
         if not skip_mismatch:
@@ -113,6 +133,18 @@ def read_h5(model: Any, source: Any, name: str, *, skip_mismatch: bool = False) 
         v.assign(array)
     for layer, arrays in own:
         layer.load_own_variables(arrays)
+
+
+def _low_rank_arrays(store: Any, parts: Any, name: str) -> list[tuple[Variable, np.ndarray]]:
+    """The parts of a low-rank adaptation as they were; a correction of zero where the file, Keras's, has it in the table."""
+    pairs = (
+        []
+        if store is None
+        else [(getattr(parts, key), _dataset(store, key, name)) for key in ("frozen", "a", "b") if key in store]
+    )
+    if len(pairs) == 3 and all(tuple(d.shape) == v.shape for v, d in pairs):
+        return [(v, _array(d, name)) for v, d in pairs]
+    return [(parts.b, np.zeros(parts.b.shape, parts.b.dtype))]
 
 
 def read_optimizer(model: Any, source: Any, name: str) -> None:

@@ -556,16 +556,23 @@ class Estimator:
         live = self._whole()
         if checkpoint_path is None and live is not None:
             return live
-        path = os.fspath(checkpoint_path) if checkpoint_path is not None else self.latest_checkpoint()
+        path = self._checkpoint_at(checkpoint_path)
         if path is not None:
             if self._weights is None or self._weights[0] != path:
-                self._deferred.flush()
                 self._weights = path, load(path).weights()
             return self._weights[1]
         logger.info("Could not find trained model in model_dir: %s, running initialization.", self.model_dir)
         if self._weights is None or self._weights[0] != "":
             self._weights = "", self._untrained(batches)
         return self._weights[1]
+
+    def _checkpoint_at(self, path: str | os.PathLike | None) -> str | None:
+        """The checkpoint that a path names, the newest one of a folder; by default that of model_dir. None if that has none."""
+        newest = self.latest_checkpoint()  # waits for one that was put off, which the path may name
+        if path is None:
+            return newest
+        path = os.fspath(path)
+        return latest_checkpoint(path) or path if os.path.isdir(path) and not os.path.isdir(os.path.join(path, "state")) else path
 
     def _untrained(self, batches: Peekable) -> TrainState:
         first = batches.peek()
@@ -586,7 +593,7 @@ class Estimator:
         live = self._whole()
         if checkpoint_path is None and live is not None:
             return live
-        path = checkpoint_path or self.latest_checkpoint()
+        path = self._checkpoint_at(checkpoint_path)
         if path is None:
             raise ExportError(
                 f"There are no weights to export: nothing was trained, and model_dir {self.model_dir!r} has no checkpoint."

@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from estimax import export
 from estimax.estimator.evaluator_status import read_status, warn_of_dead_evaluator
 from tests.estimator.data import E, eval_fn, linear, train_fn
 
@@ -91,3 +93,34 @@ def test_several_processes_that_train_are_refused(role, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": role, "index": 0}}))
     with pytest.raises(ValueError, match="names 3 processes that train.*DataParallel"):
         linear().train(train_fn(), steps=1)
+
+
+SHORT = """
+import sys
+from tests.estimator.data import *
+estimator = linear(sys.argv[1])
+for _ in range(3):
+    estimator.train(train_fn(), steps=1)
+"""
+
+
+def test_a_process_that_ends_leaves_its_last_step(tmp_path):
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", SHORT, str(tmp_path)], env=environment, check=True, capture_output=True)
+    assert sorted(p.name for p in tmp_path.glob(".unsaved")) == []
+    assert linear(tmp_path).get_variable_value("global_step") == 3
+
+
+def test_whoever_asks_for_a_checkpoint_finds_the_last_step(tmp_path):
+    estimator = linear(tmp_path)
+    train = lambda: [estimator.train(train_fn(), steps=1) for _ in range(3)]  # noqa: E731
+    train()
+    assert estimator.evaluate(eval_fn(), checkpoint_path=tmp_path / "checkpoints" / "3")["global_step"] == 3
+    train()
+    assert estimator.evaluate(eval_fn(), checkpoint_path=tmp_path)["global_step"] == 6, "not what was read before"
+    train()
+    assert linear(tmp_path).evaluate(eval_fn())["global_step"] == 9
+    train()
+    receiver = E.export.build_raw_serving_input_receiver_fn({"x": np.zeros((1, 1), np.float32), "word": np.array(["a"])})
+    path = estimator.export_saved_model(tmp_path / "exports", receiver, checkpoint_path=str(tmp_path / "checkpoints" / "12"))
+    assert export.load(path).metadata["global_step"] == 12

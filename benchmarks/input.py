@@ -1,7 +1,8 @@
 """The input side: rows a second, each against the plain way to do the same in this process.
 
-Run `python benchmarks/input.py [--seconds 1.0] [--data FOLDER] [--stream-gb 0]`. TensorFlow is not needed; where it is installed
-in this environment, `--tensorflow` adds its numbers. Measured are:
+Run `python benchmarks/input.py [--seconds 1.0] [--data FOLDER] [--stream-gb 0]`. TensorFlow is not needed; given the Python of
+an environment that has it, `--tensorflow PYTHON` measures the same pipelines of tf.data in turns with ours, and nothing else.
+Measured are:
 
     parse      tf.Example records of 13 floats, 26 texts and an integer, to arrays, batches of 1024
     records    TFRecord file to records, checksums checked
@@ -304,19 +305,132 @@ def _resident() -> int:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
-def tensorflow_numbers(seconds: float, folder: str) -> None:
-    """The same with TensorFlow, where it is installed."""
-    import tensorflow as tf
+# ---- against tf.data ----
 
-    spec: dict[str, Any] = {f"f{j}": tf.io.FixedLenFeature([], tf.float32) for j in range(13)}
-    spec |= {f"c{j}": tf.io.FixedLenFeature([], tf.string) for j in range(26)}
-    spec["label"] = tf.io.FixedLenFeature([], tf.int64)
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = 1
-    path = os.path.join(folder, "criteo.tfrecord")
-    dataset = tf.data.TFRecordDataset(path).repeat().batch(1024).map(lambda r: tf.io.parse_example(r, spec)).with_options(options)
-    iterator = iter(dataset)
-    show(f"TensorFlow {tf.__version__}: TFRecord, batch, parse", speed(lambda: len(next(iterator)["label"]), seconds))
+
+class TensorFlow:
+    """`input_tensorflow.py` in an environment that has TensorFlow."""
+
+    def __init__(self, python: str, folder: str):
+        script = str(Path(__file__).with_name("input_tensorflow.py"))
+        self._process = subprocess.Popen(
+            [python, script, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.version = self._answer()
+
+    def _answer(self) -> str:
+        line = self._process.stdout.readline().strip()  # type: ignore[union-attr]
+        if not line:
+            raise SystemExit("the process with TensorFlow has ended; run benchmarks/input_tensorflow.py by hand to see why")
+        return line
+
+    def rate(self, name: str, threads: int, seconds: float) -> float:
+        """Rows a second."""
+        self._process.stdin.write(f"{name}\t{threads}\t{seconds}\n")  # type: ignore[union-attr]
+        self._process.stdin.flush()  # type: ignore[union-attr]
+        return float(self._answer())
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.stdin.close()  # type: ignore[union-attr]
+        self._process.wait()
+
+
+def fashion_file(folder: str, given: str | None) -> None:
+    """`images.tfrecord`: Fashion-MNIST as PNG, or images of noise where its files are not given."""
+    from PIL import Image
+
+    if given is not None:
+        import estimax
+
+        train, _ = estimax.datasets.fashion_mnist(given)
+        pixels, labels = np.asarray(train[0]), np.asarray(train[1])
+    else:
+        source = np.random.default_rng(0)
+        pixels, labels = np.zeros((6000, 28, 28), np.uint8), np.arange(6000) % 10
+        pixels[:, 4:24, 6:22] = source.integers(0, 256, (6000, 20, 16))
+    with data.TFRecordWriter(os.path.join(folder, "images.tfrecord")) as writer:
+        for image, label in zip(pixels, labels):
+            file = io.BytesIO()
+            Image.fromarray(image.reshape(28, 28).astype(np.uint8)).save(file, "PNG")
+            writer.write(data.Example({"image": file.getvalue(), "label": [int(label)]}).serialize())
+
+
+def ours(name: str, threads: int, folder: str) -> data.Dataset:
+    """The pipeline of a measurement, without end."""
+    calls = None if threads == 1 else threads
+    spec = criteo_spec()
+    if name == "parse":
+        records = np.array(list(data.tf_record_iterator(os.path.join(folder, "criteo.tfrecord"))), object)
+        batches = data.Dataset.from_tensor_slices(records).batch(1024, drop_remainder=True).repeat()
+        return batches.map(lambda r: data.parse_example(r, spec), num_parallel_calls=calls)
+    if name == "read and parse":
+        batches = data.TFRecordDataset(os.path.join(folder, "criteo.tfrecord")).repeat().batch(1024)
+        return batches.map(lambda r: data.parse_example(r, spec), num_parallel_calls=calls)
+    if name == "images":
+        image = {"image": data.FixedLenFeature([], "string"), "label": data.FixedLenFeature([], "int64")}
+
+        def decode(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            parsed = data.parse_example(records, image)
+            return data.decode_png(parsed["image"], channels=1), parsed["label"]
+
+        batches = data.TFRecordDataset(os.path.join(folder, "images.tfrecord")).repeat().batch(128)
+        return batches.map(decode, num_parallel_calls=calls)
+    return data.make_csv_dataset(
+        os.path.join(folder, "census.csv"),
+        1024,
+        column_names=CENSUS,
+        header=False,
+        label_name="income",
+        prefetch_buffer_size=0 if threads == 1 else None,
+    )
+
+
+def rate_of(iterator: Iterator[Any], seconds: float) -> float:
+    """Rows a second by the clock."""
+    rows, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        batch = next(iterator)
+        if isinstance(batch, tuple):
+            batch = batch[-1]
+        rows += len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
+    return rows / (time.perf_counter() - start)
+
+
+BARS = {"parse": 1.0, "read and parse": 1.0, "csv": 1.0, "images": 0.9}
+
+
+def against_tensorflow(python: str, seconds: float, folder: str, given: str | None) -> None:
+    """Our pipelines and tf.data's in turns."""
+    with data.TFRecordWriter(os.path.join(folder, "criteo.tfrecord")) as writer:
+        for record in criteo_like(8192):
+            writer.write(record)
+    with open(census_file(folder, given), encoding="utf8") as file:
+        lines = [line.strip().replace(", ", ",") for line in file if line.strip()]
+    with open(os.path.join(folder, "census.csv"), "w", encoding="utf8") as file:
+        file.write("\n".join(lines) + "\n")
+    fashion_file(folder, given)
+    reference = TensorFlow(python, folder)
+    print(
+        f"against tf.data of TensorFlow {reference.version}, in turns; rows a second by the clock, medians of 5; median of the ratios"
+    )
+    for name in BARS:
+        for threads in (1, 2):
+            iterator = ours(name, threads, folder).make_iterator()
+            next(iterator)
+            rounds = []
+            for _ in range(5):
+                theirs = reference.rate(name, threads, seconds / 2)
+                rounds.append((rate_of(iterator, seconds / 2), theirs))
+            iterator.close()
+            mine, theirs = (statistics.median(values) for values in zip(*rounds))
+            ratios = sorted(a / b for a, b in rounds)
+            print(
+                f"{name:<16} {threads} thread{'s' if threads > 1 else ' '} {mine:>12,.0f} against {theirs:>10,.0f}   "
+                f"x {ratios[2]:.2f} [{ratios[0]:.2f} .. {ratios[-1]:.2f}]   bar {BARS[name]}",
+                flush=True,
+            )
+    reference.close()
 
 
 def main() -> None:
@@ -325,13 +439,17 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=1.0, help="for each measurement")
     arguments.add_argument("--data", help="a folder with census/adult.data; made up otherwise")
     arguments.add_argument("--stream-gb", type=float, default=0.0, help="size of the streamed file")
-    arguments.add_argument("--tensorflow", action="store_true", help="measure TensorFlow too")
+    arguments.add_argument("--tensorflow", metavar="PYTHON", help="the Python of an environment with TensorFlow, to compare with")
     arguments.add_argument("--stream-file", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.stream_file:
         stream_file(given.stream_file)
         return
     print(machine())
+    if given.tensorflow:
+        with tempfile.TemporaryDirectory() as folder:
+            against_tensorflow(given.tensorflow, given.seconds, folder, given.data)
+        return
     print("rows a second of CPU time, median of 5 runs and half their spread")
     with tempfile.TemporaryDirectory() as folder:
         parse(given.seconds)
@@ -341,8 +459,6 @@ def main() -> None:
         images(given.seconds, folder)
         if given.stream_gb:
             stream(given.stream_gb, folder)
-        if given.tensorflow:
-            tensorflow_numbers(given.seconds, folder)
 
 
 if __name__ == "__main__":

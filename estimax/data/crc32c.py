@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+ROWS = 1 << 13  # that advance together: their words stay in the cache
 POLYNOMIAL = 0x82F63B78  # Castagnoli, bits reversed
 MASK_DELTA = 0xA282EAD8  # TFRecord stores checksums rotated by 15 bits plus this, as a checksum of checksums is weak
 
@@ -72,25 +73,18 @@ def crc32c_many(parts: Sequence[bytes | memoryview]) -> np.ndarray:
     if native is not None:
         return np.fromiter((native(bytes(p)) for p in parts), np.uint32, len(parts))
     lengths = np.fromiter(map(len, parts), np.int64, len(parts))
-    if not len(lengths) or not lengths.any():
-        return np.zeros(len(lengths), np.uint32)
+    if not len(lengths):
+        return np.zeros(0, np.uint32)
     size = _chunk_size(int(lengths.max()), int(lengths.sum()))
-    chunks = -(-lengths // size)
-    zeros = bytes(size)
+    chunks = -(-(lengths + 4) // size)
+    before = _leading(size)
     pieces: list[bytes | memoryview] = []
     for part, gap in zip(parts, (chunks * size - lengths).tolist()):
-        if gap:
-            pieces.append(zeros[:gap])
-        pieces.append(part)
-    data = np.frombuffer(bytearray(b"".join(pieces)), np.uint8)
+        pieces += (before[gap], part)
+    words = np.frombuffer(b"".join(pieces), "<u8").reshape(-1, size // 8)
     first = np.cumsum(chunks) - chunks
-    # The CRC starts from all ones: the same as flipping the first four bytes (or what there is of them).
-    starts = first * size + (chunks * size - lengths)
-    for i in range(4):
-        data[(starts + i)[lengths > i]] ^= 0xFF
-    state = _advance(data.view("<u8").reshape(-1, size // 8))
-    crc = np.zeros(len(lengths), np.uint32)
-    crc[lengths > 0] = state[first[lengths > 0]]
+    state = _advance(words)
+    crc = state[first]
     low, high = _append_zeros(size)
     order = np.argsort(-chunks, kind="stable")
     sorted_chunks = chunks[order]
@@ -98,24 +92,38 @@ def crc32c_many(parts: Sequence[bytes | memoryview]) -> np.ndarray:
         active = order[: np.searchsorted(-sorted_chunks, -step)]  # the strings of more than `step` chunks
         now = crc[active]
         crc[active] = low[now & np.uint32(0xFFFF)] ^ high[now >> np.uint32(16)] ^ state[first[active] + step]
-    short = np.minimum(lengths, 4).astype(np.uint64) * np.uint64(8)
-    crc ^= (np.uint64(0xFFFFFFFF) >> short).astype(np.uint32)
     return crc ^ np.uint32(0xFFFFFFFF)
+
+
+@functools.cache
+def _leading(size: int) -> list[bytes]:
+    """What is put before a string to fill its first chunk, by length.
+
+    A CRC starts from all ones. Four bytes take it there from 0: those that a register of all ones is left with when it runs
+    backwards over them. Zeros before these change nothing.
+    """
+    bytes_ = _byte_table()
+    last = {int(value) >> 24: number for number, value in enumerate(bytes_)}
+    register = 0xFFFFFFFF
+    for _ in range(4):
+        index = last[register >> 24]
+        register = ((register ^ int(bytes_[index])) << 8 & 0xFFFFFFFF) | index
+    return [bytes(max(0, n - 4)) + register.to_bytes(4, "little") for n in range(size + 4)]
 
 
 def _advance(words: np.ndarray) -> np.ndarray:
     """The CRC, from 0, of rows of 8-byte words. Shapes `[rows, words]` to `[rows]`."""
     tables = _word_tables()
     out = np.empty(len(words), np.uint32)
-    for at in range(0, len(words), 1 << 14):  # rows whose state stays in the cache
-        columns = np.ascontiguousarray(words[at : at + (1 << 14)].T)
-        crc = np.zeros(columns.shape[1], np.uint32)
-        for column in columns:
+    for at in range(0, len(words), ROWS):
+        block = words[at : at + ROWS]
+        crc = np.zeros(len(block), np.uint32)
+        for column in block.T:
             pairs = (column ^ crc).view(np.uint16).reshape(-1, 4)
             crc = tables[0].take(pairs[:, 0])
             for j in (1, 2, 3):
                 crc ^= tables[j].take(pairs[:, j])
-        out[at : at + (1 << 14)] = crc
+        out[at : at + ROWS] = crc
     return out
 
 

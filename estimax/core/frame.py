@@ -14,6 +14,7 @@ from jax.extend.core import get_opaque_trace_state
 
 from estimax.core.errors import TracerLeakError, UnboundVariableError
 from estimax.core.names import first_free
+from estimax.core.shared import shared_variable
 
 # One of the two mutable module variables of estimax (the other is the eager seed): the frame that is open here.
 _current: contextvars.ContextVar[Frame | None] = contextvars.ContextVar("estimax_frame", default=None)
@@ -110,8 +111,11 @@ class Frame:
         self.dense_reads: set[str] = set()
         self.autocast: str | None = None  # dtype in which layers read float variables, for mixed precision
         self.weighted = False  # set by losses and heads that leave out the rows of row_mask
+        self.learned: set[int] = set()  # ids of variables that count steps of learning and have counted this one
         self.named: dict[str, Any] = {}
         self.summaries: dict[str, Any] = {}
+        self.reuse: bool | str | None = None  # whether variables of the same path are one, see `core.sharing`
+        self.sharing: list[Any] = []  # variables that stand for earlier ones; kept, so that their ids stay their own
         self._masks: dict[int, tuple[Any, Any]] = {}
         self._scopes: list[tuple[str, Any]] = []  # name and the layer that opened it, if one did
         self._names: set[str] = set()
@@ -159,6 +163,10 @@ class Frame:
 
     def add_variable(self, variable: Any, kind: str, make: Any) -> None:
         """Called by a Variable that is created inside: binds it to its path, recording or finding the value."""
+        if self.reuse is not None and (known := shared_variable(self.reuse, variable, self.created)) is not None:
+            self.bindings[id(variable)] = known.path
+            self.sharing.append(variable)
+            return
         path = first_free(variable.path, self.created)
         variable.path = path
         self.created[path] = variable

@@ -1,7 +1,7 @@
 """The layers of `tf.compat.v1.layers`: functions that make a layer and call it once, inside a `model_fn`.
 
 Each takes the inputs and the arguments of the layer of the same name (`dense` those of `Dense`), which is where they are
-described; `training` is given to the call.
+described; `training` is given to the call. Those that have variables take `reuse=` too: whether a variable of the same path is the same one.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from estimax.layers.depthwise import SeparableConv2D
 from estimax.layers.dropout import Dropout
 from estimax.layers.pooling import AveragePooling1D, AveragePooling2D, MaxPooling1D, MaxPooling2D
 from estimax.layers.reshaping import Flatten
+from estimax.layers.variable_scope import AUTO_REUSE as AUTO_REUSE
+from estimax.layers.variable_scope import variable_scope as variable_scope
+from estimax.layers.variable_scope import with_reuse
 
 
+@with_reuse
 def dense(inputs: Any, units: int, activation: Any = None, use_bias: bool = True, **arguments: Any) -> jax.Array:
     """`Dense(units, activation, use_bias, ...)(inputs)`.
 
@@ -37,6 +41,7 @@ def dense(inputs: Any, units: int, activation: Any = None, use_bias: bool = True
     return Dense(units, activation=activation, use_bias=use_bias, **arguments)(inputs)
 
 
+@with_reuse
 def conv1d(inputs: Any, filters: int, kernel_size: Any, strides: Any = 1, padding: str = "valid", **arguments: Any) -> jax.Array:
     """`Conv1D(filters, kernel_size, strides, padding, ...)(inputs)`.
 
@@ -45,6 +50,7 @@ def conv1d(inputs: Any, filters: int, kernel_size: Any, strides: Any = 1, paddin
     return Conv1D(filters, kernel_size, strides=strides, padding=padding, **arguments)(inputs)
 
 
+@with_reuse
 def conv2d(
     inputs: Any, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", **arguments: Any
 ) -> jax.Array:
@@ -55,6 +61,7 @@ def conv2d(
     return Conv2D(filters, kernel_size, strides=strides, padding=padding, **arguments)(inputs)
 
 
+@with_reuse
 def conv3d(
     inputs: Any, filters: int, kernel_size: Any, strides: Any = (1, 1, 1), padding: str = "valid", **arguments: Any
 ) -> jax.Array:
@@ -65,6 +72,7 @@ def conv3d(
     return Conv3D(filters, kernel_size, strides=strides, padding=padding, **arguments)(inputs)
 
 
+@with_reuse
 def conv2d_transpose(
     inputs: Any, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", **arguments: Any
 ) -> jax.Array:
@@ -75,6 +83,7 @@ def conv2d_transpose(
     return Conv2DTranspose(filters, kernel_size, strides=strides, padding=padding, **arguments)(inputs)
 
 
+@with_reuse
 def separable_conv2d(
     inputs: Any, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", **arguments: Any
 ) -> jax.Array:
@@ -139,6 +148,7 @@ def dropout(inputs: Any, rate: float = 0.5, training: bool = False, **arguments:
     return Dropout(rate, **arguments)(inputs, training=training)
 
 
+@with_reuse
 def batch_normalization(
     inputs: Any, axis: int = -1, momentum: float = 0.99, epsilon: float = 1e-3, training: bool = False, **arguments: Any
 ) -> jax.Array:

@@ -36,6 +36,7 @@ class Operation(Layer):
     function: Callable[..., Any]
     tensors: Mapping[str, Any] | None = None  # names of the arguments of a call, with defaults; None if it takes any
     defaults: Mapping[str, Any] = {}  # options with their defaults
+    only: Mapping[str, Any] = {}  # options that Keras's configs have, and the one value that they may have here
 
     def __init__(self, *, name: str | None = None, **options: Any):
         super().__init__(name=name, autocast=False)
@@ -77,7 +78,12 @@ class Operation(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Operation:
         """The operation of a config."""
-        return cls(**config)
+        for option, value in cls.only.items():
+            if config.get(option, value) != value:
+                raise ValueError(
+                    f"{cls.__name__}: {option}: given {config[option]!r}, expected {value!r}: estimax has nothing else."
+                )
+        return cls(**{k: v for k, v in config.items() if k not in cls.only})
 
 
 def _axes(value: Any) -> Any:
@@ -128,7 +134,13 @@ class OperationFamily:
         self.functions: dict[str, Callable[..., Any]] = {}
 
     def define(
-        self, text: str, function: Callable[..., Any] | None = None, *, name: str | None = None, convert: bool = True
+        self,
+        text: str,
+        function: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+        convert: bool = True,
+        only: Mapping[str, Any] | None = None,
     ) -> Callable[..., Any]:
         """Adds a function and returns it in its public form; without `function` a decorator, which leaves what it decorates as it is.
 
@@ -138,11 +150,12 @@ class OperationFamily:
             function: called with the tensors in order, then the options by name.
             name: of the class in configs, if it is not `text`'s in camel case.
             convert: whether tensors are made arrays before the call.
+            only: options that Keras's configs have beside these, and the one value that they may have here.
         """
         if function is None:
 
             def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-                self.define(text, function, name=name, convert=convert)
+                self.define(text, function, name=name, convert=convert, only=only)
                 return function
 
             return decorate
@@ -156,6 +169,7 @@ class OperationFamily:
             options={n: d for n, d in defaults.items() if n not in tensors},
             prepare=_converter(tensors, lists) if convert else None,
         )
+        cls.only = only or {}
         has_dtype = "dtype" in cls.defaults
         compute = cls.function
 
@@ -246,21 +260,21 @@ def _list_of_arrays(values: Any) -> Any:
     return [as_array(v) for v in values] if isinstance(values, (list, tuple)) else as_array(values)
 
 
+# Where users find the functions of these modules.
+_PLACES = {
+    "jax._src.numpy.linalg": "jax.numpy.linalg", "jax._src.numpy": "jax.numpy", "jax._src.nn": "jax.nn", "jax._src.lax": "jax.lax",
+    "jax._src.scipy.special": "jax.scipy.special", "jax.ops": "jax.ops", "estimax.activations": "ex.activations",
+    "estimax.core.formulas": "ex.losses",
+}  # fmt: skip
+
+
 def _generated_doc(own: str, function: Callable[..., Any]) -> str:
     """The docstring of a function that is another library's: where that is described."""
-    module = getattr(function, "__module__", "") or ""
-    public = {"jax._src.numpy": "jax.numpy", "jax._src.nn": "jax.nn", "jax._src.lax": "jax.lax", "jax._src.scipy": "jax.scipy"}
-    place = next((p for start, p in public.items() if module.startswith(start)), "")
-    label = getattr(function, "__name__", "<lambda>")
-    if not place and module == "jax" or label == "<lambda>" or not label:
-        found = f"jax.numpy.{own}" if hasattr(jnp, own) else ""
-    else:
-        place = place or module.replace("estimax.", "ex.")
-        found = f"{place}.{label}"
-    first = (
-        f"`{found}` of arrays; on symbolic tensors a node of the model." if found else "Of arrays; on symbolic tensors a node."
-    )
-    return f"{first}\n\nReference: keras.ops.{own}."
+    module, label = getattr(function, "__module__", "") or "", getattr(function, "__name__", "<lambda>")
+    place = next((p for start, p in _PLACES.items() if module.startswith(start)), "")
+    found = f"{place}.{label}" if place and label != "<lambda>" else f"jax.numpy.{own}" if hasattr(jnp, own) else ""
+    what = f"`{found}` of arrays" if found else "A function of arrays"
+    return f"{what}; on symbolic tensors a node of the model.\n\nReference: keras.ops.{own}."
 
 
 def _get_item(x: Any, key: Any) -> Any:

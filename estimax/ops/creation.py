@@ -196,7 +196,7 @@ def convert_to_numpy(x: Any) -> np.ndarray:
 
 
 def cast_to(x: jax.Array, dtype: Any) -> jax.Array:
-    """`x` as another type; 64 bits are 32 unless JAX's x64 is on."""
+    """`x` as another type; 64 bits are 32 unless JAX's x64 is on. Reference: keras.ops.cast."""
     return x.astype(as_dtype(dtype))
 
 
@@ -204,7 +204,7 @@ KINDS.define("cast(x; dtype)", cast_to)
 
 
 @KINDS.define("saturate_cast(x; dtype)")
-def _saturate_cast(x: jax.Array, *, dtype: Any) -> jax.Array:
+def saturate_cast(x: jax.Array, *, dtype: Any) -> jax.Array:
     """`x` as another type, values out of its range at its end.
 
     Example:

@@ -72,7 +72,7 @@ def _batch_normalization(x: Any, mean: Any, variance: Any, offset: Any, scale: A
     return x * factor + (moved if offset is None else moved + offset.reshape(shape))
 
 
-@define("layer_normalization(x, gamma=None, beta=None; axis=-1, epsilon=None)", name="LayerNorm")
+@define("layer_normalization(x, gamma=None, beta=None; axis=-1, epsilon=None)", name="LayerNorm", only={"rms_scaling": False})
 def _layer_normalization(x: Any, gamma: Any, beta: Any, *, axis: Any, epsilon: float | None) -> jax.Array:
     """`x` with mean 0 and variance 1 over axes, scaled and moved; computed in float32 at least.
 

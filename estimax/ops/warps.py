@@ -14,6 +14,7 @@ from estimax.core import SeedGenerator, errors, is_float
 from estimax.layers.operation import OperationFamily
 from estimax.layers.preprocessing.images import color, warp
 from estimax.layers.preprocessing.images import size as sizes
+from estimax.ops.creation import saturate_cast
 from estimax.ops.windows import format_of
 
 WARPS = OperationFamily("keras.src.ops.image")
@@ -95,7 +96,10 @@ def _resize(
             x = sizes.pad_to_ratio(x, *size, fill_value)
         return sizes.resize(x, *size, interpolation, antialias)
 
-    return batched("resize", images, data_format, work)
+    if is_float(images.dtype):
+        return batched("resize", images, data_format, work)
+    wide = batched("resize", images.astype(jnp.float32), data_format, work)
+    return saturate_cast(jnp.round(wide), dtype=images.dtype)
 
 
 def _colours(function: str, convert: Callable[[jax.Array], jax.Array]) -> Callable[..., jax.Array]:

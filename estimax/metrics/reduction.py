@@ -44,7 +44,10 @@ def by_sample(
     values = jnp.asarray(values, dtype)
     if sample_weight is None:
         return reduce(values, axis=tuple(range(1, values.ndim))), None
-    values, weight = same_rank(values, jnp.asarray(sample_weight, dtype))
+    weight = jnp.asarray(sample_weight, dtype)
+    if values.ndim == 0:  # one number for all rows
+        values = jnp.broadcast_to(values, weight.shape)
+    values, weight = same_rank(values, weight)
     if values.ndim > weight.ndim:
         # The mean of a row that does not count may be undefined.
         values = jnp.where(from_the_left(weight, values.ndim) == 0, 0, values)

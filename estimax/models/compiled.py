@@ -130,6 +130,7 @@ class CompiledMetrics:
         self._output_names = output_names
         self.by_name: dict[str, Any] = {}
         self._entries: list[tuple[Any, int, bool]] = []
+        self._of_whole_batch: set[int] = set()  # ids of metrics that are functions of a batch, not of its rows
         names = output_names_of(y_pred, output_names)
         flat = [x for _, x in flat_outputs(y_pred)]
         labels = _labels_for_metrics(y_true, y_pred, output_names)
@@ -144,6 +145,8 @@ class CompiledMetrics:
                     elif not isinstance(m, (metrics.Metric, Mapping)):
                         metric.name = getattr(m, "__name__", metric.name)
                     metric.build(*_zeros(labels[i], flat[i]))
+                    if _gives_scalar(metric, *_zeros(labels[i], flat[i])):
+                        self._of_whole_batch.add(id(metric))
                     self._entries.append((metric, i, argument == "weighted_metrics"))
                     prefix = f"{names[i]}_" if len(flat) > 1 else ""
                     self.by_name[self._free_name(prefix, metric.name, argument == "weighted_metrics")] = metric
@@ -168,13 +171,22 @@ class CompiledMetrics:
         weights = weights_of(sample_weight, y_pred, self._output_names)
         rows = row_mask()
         for metric, i, is_weighted in self._entries:
-            if not metric.takes_weights:
+            is_of_batch = id(metric) in self._of_whole_batch
+            if not metric.takes_weights or is_of_batch:
                 if frame is not None:
                     frame.weighted = False  # nothing can tell it which rows are padding, so there must be none
-                metric.update_state(labels[i], flat[i])
+                given = {"sample_weight": weights[i]} if is_of_batch and is_weighted else {}
+                metric.update_state(labels[i], flat[i], **given)
                 continue
             mask = None if frame is None else frame.mask_of(flat[i])
             metric.update_state(labels[i], flat[i], sample_weight=_joined(weights[i] if is_weighted else None, mask, rows))
+
+
+def _gives_scalar(metric: Any, y_true: Any, y_pred: Any) -> bool:
+    """Whether a metric is the mean of a function that gives one number for a batch, as `lambda y_true, y_pred: mean(...)` does."""
+    if type(metric) is not metrics.MeanMetricWrapper or hasattr(metric.fn, "reduction"):
+        return False
+    return jax.tree.leaves(jax.eval_shape(lambda a, b: metric.fn(a, b, **metric.kwargs), y_true, y_pred))[0].shape == ()
 
 
 def _joined(weight: Any, mask: Any, rows: Any) -> Any:

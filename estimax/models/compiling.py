@@ -70,7 +70,8 @@ class Compiling:
             steps_per_execution: steps in one compiled call. `"auto"` measures what is fastest; the numbers do not depend on it. With a
                 number above 1, callbacks see every so many steps only.
             jit_compile: `"auto"` or True for compiled steps; False is the same as `run_eagerly=True`.
-            auto_scale_loss: whether the optimizer of a `mixed_float16` model is wrapped in a `LossScaleOptimizer`.
+            auto_scale_loss: whether the optimizer is wrapped in a `LossScaleOptimizer` where the model or one of its layers is
+                `mixed_float16`.
 
         Raises:
             ValueError: if a name is unknown or an argument has the wrong form.
@@ -86,7 +87,8 @@ class Compiling:
                 raise ValueError(f"compile: {argument}: given {value!r}, expected a list or dict: {argument}=[{value!r}].")
         _check_names(loss, metrics, weighted_metrics)
         self.optimizer = optimizers.get(optimizer)
-        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and self.optimizer is not None:  # type: ignore[attr-defined]
+        is_half = any(x.dtype_policy.name == "mixed_float16" for x in self.flatten_layers())  # type: ignore[attr-defined]
+        if auto_scale_loss and is_half and self.optimizer is not None:
             if not isinstance(self.optimizer, optimizers.LossScaleOptimizer):
                 self.optimizer = optimizers.LossScaleOptimizer(self.optimizer)
         self.loss = loss
@@ -118,7 +120,9 @@ class Compiling:
     def compile_from_config(self, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> None:
         """Compiles with the arguments of a saved model."""
         if config:
-            self.compile(**compile_arguments(config, custom_objects))
+            # Keras scales the loss by the model's own policy alone; the optimizer's saved state is of that form.
+            is_half = self.dtype_policy.name == "mixed_float16"  # type: ignore[attr-defined]
+            self.compile(**compile_arguments(config, custom_objects), auto_scale_loss=is_half)
 
     def build_optimizer(self) -> None:
         """Makes the optimizer's state for the trainable variables, as the first step would."""

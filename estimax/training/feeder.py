@@ -79,7 +79,7 @@ def prepare(plan: Plan, raw: dict[str, Any], state: Any = None, *, pad: bool | N
 
 def check_range(arrays: dict[str, Any]) -> dict[str, Any]:
     """64-bit integers as 32-bit ones where JAX stores 32 bits; an error instead of a silent change of ids."""
-    if jax.config.read("jax_enable_x64"):
+    if jax.config.jax_enable_x64:  # type: ignore[attr-defined]
         return arrays
 
     def narrow(key: str, x: Any) -> Any:
@@ -210,6 +210,7 @@ class Feeder:
         self._batches, self._plan, self._group, self._limit, self._first = batches, plan, group, limit, first
         self._table = table
         self._place = place or jax.device_put
+        self._x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined] # `with jax.enable_x64()` is of one thread alone
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=2)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -268,6 +269,10 @@ class Feeder:
             yield prepare(self._plan, raw, state)
 
     def _work(self) -> None:
+        with jax.enable_x64(self._x64):
+            self._feed()
+
+    def _feed(self) -> None:
         try:
             if self._table is not None and self._work_on_rows(*self._table):
                 return

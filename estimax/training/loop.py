@@ -474,10 +474,10 @@ def _rows(out: Any, rows: int) -> Any:
 
 
 def _group_of(table: Any, steps: int | None = None) -> int:
-    """Batches of a table in one compiled call: as many as there are, if they are few."""
+    """Batches of a table in one compiled call: fewer if there are few, in powers of two, as each size is a compilation."""
     passes = table[1]
     known = [n for n in (steps, len(passes) if hasattr(passes, "__len__") else None) if n is not None]
-    return max(2, min([GROUP, *known]))
+    return next((size for size in (2, 4, 8) if known and min(known) <= size), GROUP)
 
 
 def _was_compiled(plan: Plan) -> bool:

@@ -29,6 +29,7 @@ from estimax.initializers import Zeros
 WAYS = 8
 # At most so many values that are not in the vocabulary are looked at in a step; the others wait for their next occurrence.
 _MOST_NEWCOMERS = 2048
+_WAITING_PER_ROW = 4  # places for values that wait for a row: far more values are rare than are worth one
 _NEVER = np.iinfo(np.int32).max
 
 
@@ -84,7 +85,9 @@ class PaddedKeys(PaddedIds):
 class DynamicVocabularyColumn(OneFeatureColumn):
     """See `categorical_column_with_dynamic_vocabulary`."""
 
-    def __init__(self, key: str, capacity: int, dtype: Any = "string", evict: str = "count", num_oov_buckets: int = 0):
+    def __init__(
+        self, key: str, capacity: int, dtype: Any = "string", evict: str = "count", num_oov_buckets: int = 0, min_count: int = 1
+    ):
         self.key = check_key(key)
         self.capacity = check_size(capacity, "capacity", key)
         self.dtype = check_id_dtype(dtype, key)
@@ -95,6 +98,7 @@ class DynamicVocabularyColumn(OneFeatureColumn):
         if isinstance(num_oov_buckets, bool) or not isinstance(num_oov_buckets, int) or num_oov_buckets < 0:
             raise ValueError(f'column "{key}": num_oov_buckets is {num_oov_buckets!r}, expected an integer of at least 0.')
         self.evict, self.num_oov_buckets = evict, num_oov_buckets
+        self.min_count = check_size(min_count, "min_count", key)
 
     @property
     def num_buckets(self) -> int:
@@ -111,10 +115,33 @@ class DynamicVocabularyColumn(OneFeatureColumn):
     def make_op(self) -> HashKeys:
         return HashKeys(self.name, "string" if self.dtype == "string" else "integer")
 
-    def create_state(self, make: Callable[..., Variable]) -> dict[str, Variable]:
-        """The vocabulary: keys by row, how often each occurred and in which step last, and the number of steps."""
-        shapes = {"keys": (self._rows, 2), "counts": (self._rows,), "seen": (self._rows,), "steps": ()}
-        return {f"vocabulary_{k}": make(f"vocabulary_{k}", shape, Zeros(), False, dtype="int32") for k, shape in shapes.items()}
+    def create_state(self, make: Callable[..., Variable], shared_name: str | None = None) -> dict[str, Variable]:
+        """The vocabulary: keys by row, how often each occurred and in which step last, and the number of steps; with `min_count` also
+        values that wait for a row, and how often each occurred.
+
+        Args:
+            make: creates a variable.
+            shared_name: what columns with one vocabulary call it; None if it is this column's own.
+        """
+        shapes: dict[str, tuple[int, ...]] = {
+            "keys": (self._rows, 2),
+            "counts": (self._rows,),
+            "seen": (self._rows,),
+            "steps": (),
+        }
+        if self.min_count > 1:
+            places = 2 ** (_WAITING_PER_ROW * self._rows - 1).bit_length()
+            shapes |= {"waiting_keys": (places, 2), "waiting_counts": (places,)}
+        prefix = "" if shared_name is None else f"{shared_name}_"
+        return {
+            f"vocabulary_{k}": make(f"{prefix}vocabulary_{k}", shape, Zeros(), False, shared_name is not None, dtype="int32")
+            for k, shape in shapes.items()
+        }
+
+    def shares_with(self, other: DynamicVocabularyColumn) -> bool:
+        """Whether this column and another, of another key, may learn one vocabulary."""
+        mine, others = self.get_config(), other.get_config()
+        return {k: v for k, v in mine.items() if k != "key"} == {k: v for k, v in others.items() if k != "key"}
 
     def rows_of(
         self, values: HostValue, name: str, form: str, variables: Mapping[str, Variable]
@@ -128,14 +155,22 @@ class DynamicVocabularyColumn(OneFeatureColumn):
             keys, weights = keys["ids"], keys["weights"]
         flat = keys.reshape(-1, 2)
         state = [variables[f"vocabulary_{k}"] for k in ("keys", "counts", "seen", "steps")]
-        known_keys, counts, seen, steps = (v.value for v in state)
         present = (flat != 0).any(-1)
-        found = _find(known_keys, flat, present)
+        found = _find(state[0].value, flat, present)
         taken_over = jnp.zeros_like(present)
         frame = current_frame()
         if frame is not None and frame.training:
+            candidates = present & (found < 0)
+            if self.min_count > 1:
+                waiting = [variables[f"vocabulary_waiting_{k}"] for k in ("keys", "counts")]
+                candidates, *waits = _wait(*(v.value for v in waiting), flat, candidates, min_count=self.min_count)
+                for variable, value in zip(waiting, waits):
+                    variable.assign(value)
+            # Columns that share a vocabulary learn one after the other in a step, and must leave each other's rows of this step alone.
+            is_same_step = id(state[3]) in frame.learned
+            frame.learned.add(id(state[3]))
             found, taken_over, *learned = _learn(
-                known_keys, counts, seen, steps, flat, present, found, evict_by_age=self.evict == "age"
+                *(v.value for v in state), flat, candidates, found, evict_by_age=self.evict == "age", is_same_step=is_same_step
             )
             for variable, value in zip(state, learned):
                 variable.assign(value)
@@ -157,21 +192,60 @@ def _find(known: jax.Array, keys: jax.Array, present: jax.Array) -> jax.Array:
     return jnp.max(jnp.where(hits, candidates, -1), axis=1)
 
 
-@functools.partial(jax.jit, static_argnames="evict_by_age")
+@functools.partial(jax.jit, static_argnames="min_count")
+def _wait(
+    known: jax.Array, counts: jax.Array, keys: jax.Array, candidates: jax.Array, *, min_count: int
+) -> tuple[jax.Array, ...]:
+    """Counts the keys that have no row, each at the place that its hash names; a key that comes to the place of another displaces it.
+
+    So a key is never let in too early, and one that is too rare to be worth a row may wait for longer.
+
+    Args:
+        known: keys that wait. Shape `[places, 2]`.
+        counts: how often each occurred. Shape `[places]`.
+        keys: of this batch. Shape `[n, 2]`.
+        candidates: which of them have no row. Shape `[n]`.
+        min_count: how often a key must have occurred.
+
+    Returns:
+        Which candidates are to get a row, and the new `known` and `counts`.
+    """
+    places, n = len(known), len(keys)
+    order = jnp.lexsort((keys[:, 1], keys[:, 0], ~candidates))
+    key, real = keys[order], candidates[order]
+    starts = jnp.append(True, (key[1:] != key[:-1]).any(-1) | (real[1:] != real[:-1]))
+    number = jnp.cumsum(starts) - 1
+    occurred = jnp.zeros(n, jnp.int32).at[number].add(real.astype(jnp.int32))[number]
+    # The set of a key comes from its low half: the place comes from both, so that keys of one set wait in different places.
+    place = ((key[:, 0].astype(jnp.uint32) ^ (key[:, 1].astype(jnp.uint32) * jnp.uint32(0x9E3779B9))) % places).astype(jnp.int32)
+    is_held = (known[place] == key).all(-1)
+    total = jnp.where(is_held, counts[place], 0) + occurred
+    is_let_in = real & (total >= min_count)
+    # Of keys of this batch that come to one place the last stays; one that is let in leaves the place it held.
+    writes = real & starts & (is_held | ~is_let_in)
+    rank = jnp.arange(1, n + 1, dtype=jnp.int32)
+    last = jnp.zeros(places, jnp.int32).at[jnp.where(writes, place, places)].max(rank, mode="drop")
+    at = jnp.where(writes & (last[place] == rank), place, places)
+    known = known.at[at].set(jnp.where(is_let_in[:, None], 0, key), mode="drop")
+    counts = counts.at[at].set(jnp.where(is_let_in, 0, total), mode="drop")
+    return jnp.zeros(n, bool).at[order].set(is_let_in), known, counts
+
+
+@functools.partial(jax.jit, static_argnames=("evict_by_age", "is_same_step"))
 def _learn(
-    known: jax.Array, counts: jax.Array, seen: jax.Array, steps: jax.Array, keys: jax.Array, present: jax.Array, found: jax.Array,
-    *, evict_by_age: bool,
+    known: jax.Array, counts: jax.Array, seen: jax.Array, steps: jax.Array, keys: jax.Array, candidates: jax.Array, found: jax.Array,
+    *, evict_by_age: bool, is_same_step: bool = False,
 ) -> tuple[jax.Array, ...]:  # fmt: skip
-    """Rows for the keys that have none, and what the vocabulary then is.
+    """Rows for the candidates, keys that have none, and what the vocabulary then is.
 
     Returns:
         `found`, which of the rows had another owner, and the new `known`, `counts`, `seen`, `steps`.
     """
     rows = len(known)
-    now = steps + 1
+    now = steps if is_same_step else steps + 1
     seen = seen.at[_or_drop(found, rows)].set(now, mode="drop")
     # The first newcomers, grouped by set and key; each group's first member stands for it.
-    at = jnp.nonzero(present & (found < 0), size=min(len(keys), _MOST_NEWCOMERS), fill_value=len(keys))[0]
+    at = jnp.nonzero(candidates, size=min(len(keys), _MOST_NEWCOMERS), fill_value=len(keys))[0]
     real = at < len(keys)
     new = keys[jnp.minimum(at, len(keys) - 1)]
     set_of = jnp.where(real, _set_of(new, rows // WAYS), rows // WAYS)
@@ -208,14 +282,14 @@ def _or_drop(rows: jax.Array, size: int) -> jax.Array:
 
 
 def categorical_column_with_dynamic_vocabulary(
-    key: str, capacity: int, dtype: Any = "string", evict: str = "count", num_oov_buckets: int = 0
+    key: str, capacity: int, dtype: Any = "string", evict: str = "count", num_oov_buckets: int = 0, min_count: int = 1
 ) -> DynamicVocabularyColumn:
     """A categorical column whose vocabulary is learned while training.
 
     A value that is not known gets a free row of the table; if its set of 8 rows is full, that of the value that is rarest or was not seen
     longest. Its weights then start anew: at the initial value in a fresh row, at zero in one taken over (an optimizer's slots of that
     row are kept). In evaluation and prediction nothing is learned. Each layer learns a vocabulary of its own, saved with its weights,
-    as 64-bit fingerprints. Give a capacity of 1.5 times the values you expect at a time: sets fill unevenly.
+    as 64-bit fingerprints; columns of `shared_embeddings` learn one together. Give a capacity of 1.5 times the values you expect at a time: sets fill unevenly.
 
     Args:
         key: name of the feature.
@@ -223,6 +297,9 @@ def categorical_column_with_dynamic_vocabulary(
         dtype: `"string"` or an integer type.
         evict: `"count"`, the rarest value of a full set goes, or `"age"`, the one not seen longest.
         num_oov_buckets: rows after these that values without a row are hashed to; 0 drops such values.
+        min_count: a value gets a row once it occurred so often in training, so that the many that occur once or twice push no others
+            out. Until then it counts as one without a row. Values that wait are remembered in four places for each row; where they
+            crowd, one displaces another, whose count starts anew.
 
     Raises:
         ValueError: if a size is below its minimum, or `evict` is something else.
@@ -237,4 +314,4 @@ def categorical_column_with_dynamic_vocabulary(
         >>> bool((layer({"user": ["bob", "ann"]}) == known[::-1]).all()), bool((known != 0).all())
         (True, True)
     """
-    return DynamicVocabularyColumn(key, capacity, dtype, evict, num_oov_buckets)
+    return DynamicVocabularyColumn(key, capacity, dtype, evict, num_oov_buckets, min_count)

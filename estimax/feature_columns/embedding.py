@@ -29,7 +29,7 @@ class _TableColumn(DenseColumn, SequenceColumn):
 
     categorical_column: CategoricalColumn
     dimension: int
-    combiner: str
+    combiner: str | None
     initializer: Callable | None
     ckpt_to_load_from: str | None
     tensor_name_in_ckpt: str | None
@@ -73,13 +73,15 @@ class _TableColumn(DenseColumn, SequenceColumn):
         return self._combined(features, variables, "sequence")
 
     def _combined(self, features: FeatureReader, variables: Mapping[str, Variable], form: str) -> jax.Array:
-        check_combiner(self.combiner, f'column "{self.name}"')
-        found = self.categorical_column.padded(features, variables, form=form)
+        combiner = "mean" if self.combiner is None else self.combiner
+        check_combiner(combiner, f'column "{self.name}"')
+        negative = "drop" if self.use_safe_embedding_lookup else "error"
+        found = self.categorical_column.padded(features, variables, negative=negative, form=form)
         return lookup_combined(
             self._table(variables),
             found.ids,
             found.weights,
-            self.combiner,
+            combiner,
             max_norm=self.max_norm,
             drop_weights=self.use_safe_embedding_lookup,
             taken_over=found.taken_over,
@@ -98,7 +100,7 @@ class EmbeddingColumn(_TableColumn):
         self,
         categorical_column: CategoricalColumn,
         dimension: int,
-        combiner: str = "mean",
+        combiner: str | None = "mean",
         initializer: Callable | None = None,
         ckpt_to_load_from: str | None = None,
         tensor_name_in_ckpt: str | None = None,
@@ -145,7 +147,7 @@ class SharedEmbeddingColumn(_TableColumn):
         categorical_column: CategoricalColumn,
         collection_name: str,
         dimension: int,
-        combiner: str = "mean",
+        combiner: str | None = "mean",
         initializer: Callable | None = None,
         ckpt_to_load_from: str | None = None,
         tensor_name_in_ckpt: str | None = None,
@@ -167,7 +169,12 @@ class SharedEmbeddingColumn(_TableColumn):
 
     def create_variables(self, make: Callable[..., Variable]) -> dict[str, Variable]:
         shape = (self.categorical_column.num_buckets, self.dimension)
-        return {self.collection_name: make(self.collection_name, shape, self._initializer(), self.trainable, True)}
+        variables = {self.collection_name: make(self.collection_name, shape, self._initializer(), self.trainable, True)}
+        dynamic = self.categorical_column.dynamic
+        if dynamic is not None:
+            offsets = make(f"{self.collection_name}_embedding_offsets", shape, Zeros(), False, True)
+            variables |= {**dynamic.create_state(make, self.collection_name), "embedding_offsets": offsets}
+        return variables
 
     def _table(self, variables: Mapping[str, Variable]) -> Variable:
         return variables[self.collection_name]
@@ -176,7 +183,7 @@ class SharedEmbeddingColumn(_TableColumn):
 def embedding_column(
     categorical_column: CategoricalColumn,
     dimension: int,
-    combiner: str = "mean",
+    combiner: str | None = "mean",
     initializer: Callable | None = None,
     ckpt_to_load_from: str | None = None,
     tensor_name_in_ckpt: str | None = None,
@@ -189,13 +196,14 @@ def embedding_column(
     Args:
         categorical_column: the ids; with a `sequence_categorical_column_*`, for SequenceFeatures.
         dimension: of the vectors.
-        combiner: `"mean"`, `"sqrtn"` or `"sum"`, how the vectors of a row with several ids become one. Unknown ids do not count, and a
-            row without ids is zero.
+        combiner: `"mean"` (also if None), `"sqrtn"` or `"sum"`, how the vectors of a row with several ids become one. Unknown ids do not
+            count, and a row without ids is zero.
         initializer: `(shape, dtype) -> array`; by default a truncated normal distribution of standard deviation 1/sqrt(dimension).
         ckpt_to_load_from, tensor_name_in_ckpt: checkpoint and name of a table to start from.
         max_norm: vectors longer than this are shortened before they are combined.
         trainable: whether training changes the table.
-        use_safe_embedding_lookup: whether ids with a weight of 0 or less are left out (of means), as they should.
+        use_safe_embedding_lookup: whether unknown ids, and (in means) ids with a weight of 0 or less, are left out, as they should. If
+            not, unknown ids are an error, and weights of 0 or less count.
 
     Raises:
         ValueError: if the column is not categorical, `dimension` is below 1, the initializer is not callable, or only one of checkpoint
@@ -219,7 +227,7 @@ def embedding_column(
 def shared_embeddings(
     categorical_columns: Sequence[CategoricalColumn],
     dimension: int,
-    combiner: str = "mean",
+    combiner: str | None = "mean",
     initializer: Callable | None = None,
     shared_embedding_collection_name: str | None = None,
     ckpt_to_load_from: str | None = None,
@@ -231,7 +239,7 @@ def shared_embeddings(
     """Embedding columns that look up one table, as for items watched and items bought.
 
     Args:
-        categorical_columns: of one type and with equally many buckets.
+        categorical_columns: of one type and with equally many buckets. Columns with a dynamic vocabulary learn one together.
         shared_embedding_collection_name: of the table; by default the sorted names of the columns, joined.
         dimension, combiner, initializer, ckpt_to_load_from, tensor_name_in_ckpt, max_norm, trainable, use_safe_embedding_lookup: as of
             `embedding_column`.
@@ -240,7 +248,7 @@ def shared_embeddings(
         One column for each categorical column, in their order.
 
     Raises:
-        ValueError: as of `embedding_column`, and if the columns differ in type or number of buckets.
+        ValueError: as of `embedding_column`, and if the columns differ in type, number of buckets or what they learn.
 
     Example:
         >>> from estimax import feature_columns as fc
@@ -252,10 +260,6 @@ def shared_embeddings(
     """
     for column in categorical_columns:
         check_categorical(column, "shared_embeddings")
-        if column.dynamic is not None:
-            raise ValueError(
-                f'shared_embeddings: "{column.name}" learns a vocabulary of its own, so its rows mean nothing to other columns.'
-            )
     first = categorical_columns[0]
     for column in categorical_columns[1:]:
         if _innermost(column) is not _innermost(first):
@@ -266,6 +270,11 @@ def shared_embeddings(
         if column.num_buckets != first.num_buckets:
             raise ValueError(
                 f'shared_embeddings: "{first.name}" has {first.num_buckets} buckets and "{column.name}" {column.num_buckets}, expected as many.'
+            )
+        if first.dynamic is not None and not first.dynamic.shares_with(column.dynamic):
+            raise ValueError(
+                f'shared_embeddings: "{first.name}" and "{column.name}" learn one vocabulary, but differ in capacity, dtype, evict, num_oov_buckets or '
+                "min_count. Give them the same."
             )
     name = shared_embedding_collection_name
     if name is None:

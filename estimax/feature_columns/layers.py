@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -66,7 +67,7 @@ class _ColumnsLayer(Layer):
                 with name_scope(column.name):
                     return Variable(initializer, shape, dtype or self.variable_dtype, trainable, name)
             if name not in shared:
-                shared[name] = Variable(initializer, shape, self.variable_dtype, trainable, name)
+                shared[name] = Variable(initializer, shape, dtype or self.variable_dtype, trainable, name)
             return shared[name]
 
         return make
@@ -168,7 +169,7 @@ class SequenceFeatures(_ColumnsLayer):
         parts, lengths = [], []
         for column in self._sorted:
             part = column.sequence(reader, self._by_column[column.name])
-            parts.append(part.reshape(*part.shape[:2], -1))
+            parts.append(part.reshape(*part.shape[:2], math.prod(part.shape[2:])))
             lengths.append(column.lengths(reader))
         check_batch_sizes(parts, self._sorted)
         for column, part in zip(self._sorted, parts):

@@ -11,7 +11,7 @@ import pytest
 from estimax import feature_columns as fc
 from estimax.core import HostValue
 from estimax.feature_columns.base import FeatureReader
-from estimax.feature_columns.dynamic import WAYS, _find, _learn
+from estimax.feature_columns.dynamic import WAYS, _find, _learn, _wait
 from tests.feature_columns import plain
 
 
@@ -44,7 +44,8 @@ class Slow:
 
 def step(state, keys, by_age=False):
     present = (keys != 0).any(-1)
-    found, taken, *state = _learn(*state, keys, present, _find(state[0], keys, present), evict_by_age=by_age)
+    found = _find(state[0], keys, present)
+    found, taken, *state = _learn(*state, keys, present & (found < 0), found, evict_by_age=by_age)
     return state, np.asarray(found), np.asarray(taken)
 
 
@@ -145,6 +146,68 @@ def test_in_linear_models_indicators_weights_and_sequences():
     assert sorted(np.asarray(weighted(batch, training=True)).ravel().tolist())[-3:] == [1.0, 2.0, 3.0]
 
 
+def test_a_value_gets_a_row_once_it_occurred_often_enough():
+    """Waiting equals the definition: counts by value, over steps and within one, until a value is let in."""
+    rng = np.random.default_rng(2)
+    waiting = [jnp.zeros((2**14, 2), jnp.int32), jnp.zeros(2**14, jnp.int32)]
+    counts: dict[str, int] = {}
+    for _ in range(30):
+        values = [f"v{n}" if n else "" for n in rng.zipf(1.5, 20) % 40]
+        candidates = np.array([v != "" for v in values])
+        let_in, *waiting = _wait(*waiting, keys_of(values), jnp.asarray(candidates), min_count=4)
+        for v in values:
+            counts[v] = counts.get(v, 0) + 1
+        want = [v != "" and counts[v] >= 4 for v in values]
+        assert let_in.tolist() == want
+        for v, is_in in zip(values, want, strict=True):
+            if is_in:
+                counts[v] = 0
+    held = np.asarray(waiting[1])
+    assert sorted(held[held > 0].tolist()) == sorted(c for v, c in counts.items() if v and c)
+
+
+def test_waiting_values_that_crowd_are_let_in_late_never_early():
+    waiting = [jnp.zeros((2, 2), jnp.int32), jnp.zeros(2, jnp.int32)]
+    seen: dict[str, int] = {}
+    for n in range(200):
+        value = f"v{n * n % 7}"
+        seen[value] = seen.get(value, 0) + 1
+        let_in, *waiting = _wait(*waiting, keys_of([value]), jnp.array([True]), min_count=2)
+        assert not let_in[0] or seen[value] >= 2
+        if let_in[0]:
+            seen[value] = 0
+
+
+def test_min_count_in_a_layer_counts_in_training_only_and_over_steps():
+    users = fc.categorical_column_with_dynamic_vocabulary("user", capacity=8, min_count=3)
+    layer = fc.DenseFeatures([fc.embedding_column(users, 2)])
+    values = layer({"user": ["a"]}) is not None and layer.values
+    for batch, known in ((["a", "b"], []), (["a", "c"], []), (["a", "b", "b"], ["a", "b"]), (["c"], ["a", "b"])):
+        layer.apply(values, {"user": batch}, training=False)
+        _, values = layer.apply(values, {"user": batch}, training=True)
+        out, _ = layer.apply(values, {"user": ["a", "b", "c"]})
+        assert [v for v, row in zip("abc", np.asarray(out), strict=True) if row.any()] == known
+    assert values["dense_features/user_embedding/vocabulary_waiting_counts"].sum() == 2  # "c", seen twice
+    (again,) = fc.deserialize_feature_columns(fc.serialize_feature_columns([users]))
+    assert again == users and again.min_count == 3
+
+
+def test_shared_columns_learn_one_vocabulary_and_leave_each_others_rows_of_a_step_alone():
+    watched, bought = (fc.categorical_column_with_dynamic_vocabulary(key, capacity=8) for key in ("watched", "bought"))
+    layer = fc.DenseFeatures(fc.shared_embeddings([watched, bought], 2))
+    names = [str(i) for i in range(12)]
+    out = np.asarray(layer({"watched": names[:6], "bought": names[3:9]}, training=True)).reshape(6, 2, 2)  # bought, watched
+    np.testing.assert_array_equal(out[:3, 0], out[3:, 1])
+    # Eight rows are given, none of them to two values of a step: one of the three that only the second column has goes without.
+    assert out[:, 0].any(-1).all() and out[3:, 1].any(-1).all() and out[:3, 1].any(-1).sum() == 2
+    values = layer.values
+    prefix = "dense_features/bought_watched_shared_embedding"
+    assert int(values[f"{prefix}_vocabulary_steps"]) == 1 and int(values[f"{prefix}_vocabulary_counts"].sum()) == 11
+    assert len(values) == 6 and values[prefix].shape == (8, 2)
+    again = np.asarray(layer({"watched": names[3:5], "bought": names[3:5]})).reshape(2, 2, 2)
+    np.testing.assert_array_equal(again[:, 0], again[:, 1])
+
+
 def test_integers_and_buckets_for_values_without_a_row():
     column = fc.categorical_column_with_dynamic_vocabulary("id", 8, "int64", evict="age", num_oov_buckets=3)
     layer = fc.DenseFeatures([fc.indicator_column(column)])
@@ -171,7 +234,11 @@ def test_columns_survive_json_and_the_host_half_gives_keys():
         (lambda: fc.categorical_column_with_dynamic_vocabulary("a", 8, num_oov_buckets=-1), "num_oov_buckets is -1"),
         (lambda: fc.categorical_column_with_dynamic_vocabulary("a", 8, "float32"), "dtype is float32"),
         (lambda: fc.crossed_column([USERS, "b"], 5), "ids that change while training. Give its key, 'user'"),
-        (lambda: fc.shared_embeddings([USERS, USERS], 2), "learns a vocabulary of its own"),
+        (lambda: fc.categorical_column_with_dynamic_vocabulary("a", 8, min_count=0), "min_count is 0"),
+        (
+            lambda: fc.shared_embeddings([USERS, fc.categorical_column_with_dynamic_vocabulary("b", 8, min_count=2)], 2),
+            '"user" and "b" learn one vocabulary, but differ',
+        ),
     ],
 )
 def test_errors(make, match):

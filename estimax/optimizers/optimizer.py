@@ -100,6 +100,11 @@ class Optimizer(StatefulDoor):
         check_every(owner, "ema_overwrite_frequency", ema_overwrite_frequency, least=1)
         check_every(owner, "gradient_accumulation_steps", gradient_accumulation_steps, least=2)
         check_rows(owner, rows, elementwise=self.elementwise, catches_up=type(self).idle_step is not Optimizer.idle_step)
+        if gradient_accumulation_steps and rows == "lazy":
+            raise ValueError(
+                f'{owner}: given rows="lazy" and gradient_accumulation_steps={gradient_accumulation_steps}: the accumulated gradient is one of all '
+                "rows, so that none is left alone. Leave one of them out."
+            )
         self.rows = rows
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm

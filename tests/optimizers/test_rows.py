@@ -156,6 +156,17 @@ def test_clipping_of_rows_sums_first_in_keras_and_last_in_tensorflow():
         np.testing.assert_allclose(new["t"], [[want]], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "options", [{"gradient_accumulation_steps": 2}, {"use_ema": True}, {"global_clipnorm": 0.5}, {"clipvalue": 0.3}]
+)
+@pytest.mark.parametrize("make", [optimizers.SGD, optimizers.Adagrad], ids=lambda o: o.__name__)
+def test_accumulation_averages_and_clipping_of_rows_equal_those_of_dense_gradients(make, options):
+    # A norm sums squares in another order by rows than densely.
+    tolerance = 1e-6 if "global_clipnorm" in options else 0
+    by_rows, dense = _train(make(0.1, **options), 10)[0], _train(make(0.1, **options), 10, dense=True)[0]
+    np.testing.assert_allclose(by_rows, dense, rtol=tolerance)
+
+
 def test_a_step_by_rows_changes_the_table_in_place():
     optimizer = optimizers.Adagrad(0.1)
     params = {"t": jnp.ones((100_000, 4))}
@@ -175,6 +186,8 @@ def test_bad_row_options_are_refused():
         optimizers.Adam(rows="sparse")
     with pytest.raises(ValueError, match="whole array"):
         optimizers.Lamb(rows="lazy")
+    with pytest.raises(ValueError, match='rows="lazy" and gradient_accumulation_steps=2'):
+        optimizers.Adam(rows="lazy", gradient_accumulation_steps=2)
     with pytest.raises(ValueError, match="missed steps can't be made up"):
         optimizers.Lion(rows="catch_up")
     with pytest.raises(ValueError, match="has shape"):

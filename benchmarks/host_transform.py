@@ -1,13 +1,12 @@
 """Host halves of feature columns: strings hashed and looked up per second, and the census wide & deep columns whole.
 
 Run: `python benchmarks/host_transform.py [--data FOLDER_OF_ADULT_DATA]`. Hashing and look-up are of one thread; the census columns are in
-batches of 1024 rows.
+batches of 1024 rows, alone and as the engine feeds them: one thread reads, transforms, pads and stacks while another takes what is ready.
 """
 
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +14,17 @@ from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import jax
 import numpy as np
 import pyarrow as pa
 from measure import header, interleaved, line, ratio, spread
 
 from estimax import feature_columns as fc
-from estimax.core import Features, Frame, HostContext, HostTransform
 from estimax.core.fingerprint import fingerprint64
 from estimax.core.text import Text, text_from_arrow
 from estimax.core.vocabulary import StringVocabulary
+from estimax.training import Outputs, Program
+from estimax.training.batches import flatten
+from estimax.training.feeder import Feeder
 
 BATCH = 1024
 COLUMNS = (
@@ -117,18 +117,15 @@ def census(folder: Path | None) -> pa.Table:
     return table.take(pa.array(rows)).combine_chunks()
 
 
-def transform_of(columns: tuple[list[Any], list[Any]], sample: dict[str, Any]) -> HostTransform:
-    """The host transform of a wide & deep model, as the engine finds it."""
+def program_of(columns: tuple[list[Any], list[Any]]) -> Program:
+    """A wide & deep model, as far as its features matter."""
     wide, deep = columns
-    host = HostContext(sample=sample)
-    features = Features({k: k for k in sample}, frozenset(sample))
 
-    def forward(key: Any) -> Any:
-        with Frame(creates="record", key=key, naming=True, host=host):
-            return fc.LinearModel(wide)(features), fc.DenseFeatures(deep)(features)
+    def forward(mode: str, features: Any, labels: Any, weights: Any) -> Outputs:
+        wide_part, deep_part = fc.LinearModel(wide)(features), fc.DenseFeatures(deep)(features)
+        return Outputs(predictions={"wide": wide_part, "deep": deep_part})
 
-    jax.eval_shape(forward, jax.random.key(0))
-    return host.transform()
+    return Program(forward)
 
 
 def main() -> None:
@@ -165,10 +162,14 @@ def main() -> None:
 
 def show_census(what: str, table: pa.Table) -> None:
     raw = [{c: table[c].chunk(0).slice(i, BATCH) for c in COLUMNS} for i in range(0, len(table), BATCH)]
-    transform = transform_of(wide_and_deep_columns(), raw[0])
-    show(f"{what}, 1 thread", lambda: [transform(r) for r in raw], len(table))
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        show(f"{what}, 2 threads", lambda: list(pool.map(transform, raw)), len(table), bar=1e6)
+    plan = program_of(wide_and_deep_columns()).plan("infer", raw[0])
+    columns = [flatten(r)[0] for r in raw]
+    show(f"{what}, transform alone", lambda: [plan.transform(c) for c in columns], len(table), bar=1e6)
+
+    def fed(group: int) -> int:
+        return sum(sum(f.rows) for f in Feeder(iter(raw), plan, lambda: group, place=lambda arrays: arrays))
+
+    show(f"{what}, through the engine's feeder", lambda: fed(16), len(table), bar=1e6)
 
 
 if __name__ == "__main__":

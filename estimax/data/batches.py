@@ -48,6 +48,11 @@ class Batches:
         self._given += 1
         return batch
 
+    @property
+    def is_one_batch(self) -> bool:
+        """Whether the source was one batch (a dict of arrays, say), not a dataset or an iterable of batches."""
+        return isinstance(self._source, _Once)
+
     def over_rows(self, state: dict[str, Any] | None = None) -> Any:
         """The table in memory below, and an iterator over row numbers; None if there is none. See `Iterator.over_rows`."""
         find = getattr(self._source, "over_rows", None)

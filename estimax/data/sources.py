@@ -156,6 +156,9 @@ def fit(element: Any, signature: Any, what: str) -> Any:
     return element
 
 
+ENDLESS = 1 << 62  # grain's repeated datasets say that they are about this long
+
+
 class SequenceNode(Node):
     """Elements of something that is indexed by number, such as grain's MapDataset."""
 
@@ -169,10 +172,15 @@ class SequenceNode(Node):
         return SequenceCursor(self.sequence)
 
     def spec(self) -> Any:
-        return spec_of(self.sequence[0])
+        numbers = range(min(len(self.sequence), 1 << 16))
+        first = next((element for i in numbers if (element := self.sequence[i]) is not None), None)
+        if first is None:
+            raise InvalidDataError("from_grain: there is no element to find the element_spec from")
+        return spec_of(first)
 
     def cardinality(self) -> int:
-        return len(self.sequence)
+        size = len(self.sequence)
+        return INFINITE if size >= ENDLESS else size
 
 
 class SequenceCursor(Cursor):

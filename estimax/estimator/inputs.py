@@ -70,7 +70,7 @@ def batches_of(result: Any, mode: str, *, seed: int, finite: bool) -> Peekable:
         InputDataError: if one batch would be repeated without end and nobody ends it.
     """
     found = data_batches.as_batches(result, seed=seed, columns="arrow")
-    if mode == ModeKeys.TRAIN and isinstance(found._source, data_batches._Once):
+    if mode == ModeKeys.TRAIN and found.is_one_batch:
         if not finite:
             raise InputDataError(
                 "input_fn returned one batch, which training repeats without end. Give train(steps=...) or max_steps, or return a Dataset."

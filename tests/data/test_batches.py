@@ -126,3 +126,8 @@ def test_input_fns_of_tensorflow_1_check_their_arguments() -> None:
         pandas_input_fn(frame, pd.Series([0, 1], index=[5, 6]), shuffle=False, target_column="y")
     with pytest.raises(TypeError, match="must be a data frame"):
         pandas_input_fn({"x": [1]}, shuffle=False)
+
+
+def test_one_batch_is_told_from_many() -> None:
+    assert as_batches((FEATURES, LABELS)).is_one_batch
+    assert not as_batches(dataset()).is_one_batch and not as_batches([(FEATURES, LABELS)]).is_one_batch

@@ -10,6 +10,9 @@ import pytest
 from estimax import initializers
 from tests.golden import golden
 
+# Arguments that Keras 3.15 leaves out of configs.
+LOST_BY_KERAS = {"Identity": {"gain"}, "IdentityInitializer": {"gain"}}
+
 
 def build(config: Any, arrays: dict[str, np.ndarray]) -> Any:
     """The initializer of a config tree."""
@@ -54,6 +57,7 @@ def test_case(file: str, case: dict) -> None:
     else:
         golden.assert_keras(values, A[case["value"]["array"]], **case.get("tol", {}))
     if "get_config" in case:
-        assert initializer.get_config() == case["get_config"]
+        config = initializer.get_config()
+        assert {k: v for k, v in config.items() if k not in LOST_BY_KERAS.get(case["config"]["class"], ())} == case["get_config"]
         again = initializers.deserialize(initializers.serialize(initializer))
-        assert type(again) is type(initializer) and again.get_config() == case["get_config"]
+        assert type(again) is type(initializer) and again.get_config() == config

@@ -9,7 +9,7 @@ Measured are:
     memory     shuffle and batch of 39 columns in memory, batches of 1024: numbers; 13 numbers and 26 texts
     csv        the census columns from CSV to shuffled batches of 1024
     images     28 x 28 PNG images in TFRecords to shuffled batches of 128
-    stream     a CSV file of some GB, streamed: rows a second and memory over the start
+    stream     CSV, TFRecord and Parquet files of some GB, streamed: rows a second and memory over the start
 """
 
 from __future__ import annotations
@@ -272,30 +272,72 @@ def images(seconds: float, folder: str) -> None:
 
 
 def stream(gigabytes: float, folder: str) -> None:
-    """A large CSV file, with a shuffle buffer, in a process of its own."""
-    path = os.path.join(folder, "large.csv")
-    block = (",".join(f"{i}.25" for i in range(20)) + ",some text,other\n") * 100_000
+    """Large files, each read once with a shuffle buffer in a process of its own."""
+    for kind, write in {"csv": large_csv, "tfrecord": large_records, "parquet": large_parquet}.items():
+        path = os.path.join(folder, f"large.{kind}")
+        write(path, int(gigabytes * (1 << 30)))
+        out = subprocess.run([sys.executable, __file__, "--stream-file", path], capture_output=True, text=True, check=True).stdout
+        print(out, end="", flush=True)
+        os.remove(path)
+
+
+def large_csv(path: str, size: int) -> None:
+    """20 numbers, a text of few values and one that is different in every row."""
+    numbers = ",".join(f"{i}.25" for i in range(20))
     with open(path, "w", encoding="utf8") as file:
         file.write(",".join(f"c{i}" for i in range(22)) + "\n")
-        while file.tell() < gigabytes * (1 << 30):
+        row = 0
+        while file.tell() < size:
+            file.write("".join(f"{numbers},text {i % 9},row-{i:012d}\n" for i in range(row, row + 100_000)))
+            row += 100_000
+
+
+def large_records(path: str, size: int) -> None:
+    """Records as `criteo_like` makes them, the same ones again and again."""
+    with data.TFRecordWriter(path) as writer:
+        for record in criteo_like(20_000):
+            writer.write(record)
+    block = Path(path).read_bytes()
+    with open(path, "ab") as file:
+        while file.tell() < size:
             file.write(block)
-    out = subprocess.run([sys.executable, __file__, "--stream-file", path], capture_output=True, text=True, check=True).stdout
-    print(out, end="")
-    os.remove(path)
+
+
+def large_parquet(path: str, size: int) -> None:
+    """20 numbers and a text that is different in every row."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    random_, row, step = np.random.default_rng(0), 0, 200_000
+    fields = [*((f"c{i}", pa.float64()) for i in range(20)), ("id", pa.string())]
+    with parquet.ParquetWriter(path, pa.schema(fields), compression="none", use_dictionary=False) as writer:
+        while not os.path.exists(path) or os.path.getsize(path) < size:
+            columns = [pa.array(random_.random(step)) for _ in range(20)]
+            columns.append(pa.array([f"row-{i:012d}" for i in range(row, row + step)]))
+            writer.write_table(pa.table(columns, names=[name for name, _ in fields]))
+            row += step
 
 
 def stream_file(path: str) -> None:
     """Reads a file once and prints what it took."""
-    first = data.make_csv_dataset(path, 1024, num_epochs=1, shuffle_buffer_size=10_000).make_iterator(columns="arrow")
-    rows = len(next(first)["c0"])  # what the libraries need is loaded now
+    kind = path.rpartition(".")[2]
+    if kind == "csv":
+        dataset = data.make_csv_dataset(path, 1024, num_epochs=1, shuffle_buffer_size=10_000)
+    elif kind == "parquet":
+        dataset = data.Dataset.from_parquet(path).shuffle(10_000).batch(1024)
+    else:
+        spec = criteo_spec()
+        dataset = data.TFRecordDataset(path).shuffle(10_000).batch(1024).map(lambda r: data.parse_example(r, spec))
+    first = dataset.make_iterator(columns="arrow")
+    rows = len(next(iter(next(first).values())))  # what the libraries need is loaded now
     start_bytes, peak, start = _resident(), 0, time.perf_counter()
     for i, batch in enumerate(first):
-        rows += len(batch["c0"])
-        if i % 100 == 0:
+        rows += len(next(iter(batch.values())))
+        if i % 50 == 0:
             peak = max(peak, _resident())
     seconds, size = time.perf_counter() - start, os.path.getsize(path) / (1 << 30)
     print(
-        f"stream of {size:.1f} GB of CSV: {rows / seconds:,.0f} rows/s, {size / seconds * 1024:.0f} MB/s; "
+        f"stream of {size:.1f} GB of {kind}: {rows / seconds:,.0f} rows/s, {size / seconds * 1024:.0f} MB/s; "
         f"{(peak - start_bytes) / (1 << 20):.0f} MB over the start   bar 300"
     )
 
@@ -376,13 +418,17 @@ def ours(name: str, threads: int, folder: str) -> data.Dataset:
 
         batches = data.TFRecordDataset(os.path.join(folder, "images.tfrecord")).repeat().batch(128)
         return batches.map(decode, num_parallel_calls=calls)
-    return data.make_csv_dataset(
-        os.path.join(folder, "census.csv"),
-        1024,
-        column_names=CENSUS,
-        header=False,
-        label_name="income",
-        prefetch_buffer_size=0 if threads == 1 else None,
+    # A dataset of its own for every pass: small files stay in memory, and would be read but once.
+    return data.Dataset.range(1 << 60).flat_map(
+        lambda number: data.make_csv_dataset(
+            os.path.join(folder, "census.csv"),
+            1024,
+            column_names=CENSUS,
+            header=False,
+            label_name="income",
+            num_epochs=1,
+            prefetch_buffer_size=0 if threads == 1 else None,
+        )
     )
 
 
@@ -438,7 +484,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--seconds", type=float, default=1.0, help="for each measurement")
     arguments.add_argument("--data", help="a folder with census/adult.data; made up otherwise")
-    arguments.add_argument("--stream-gb", type=float, default=0.0, help="size of the streamed file")
+    arguments.add_argument(
+        "--stream-gb", type=float, default=0.0, help="size of each streamed file; nothing else is measured then"
+    )
     arguments.add_argument("--tensorflow", metavar="PYTHON", help="the Python of an environment with TensorFlow, to compare with")
     arguments.add_argument("--stream-file", help=argparse.SUPPRESS)
     given = arguments.parse_args()
@@ -450,6 +498,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             against_tensorflow(given.tensorflow, given.seconds, folder, given.data)
         return
+    if given.stream_gb:
+        with tempfile.TemporaryDirectory() as folder:
+            stream(given.stream_gb, folder)
+        return
     print("rows a second of CPU time, median of 5 runs and half their spread")
     with tempfile.TemporaryDirectory() as folder:
         parse(given.seconds)
@@ -457,8 +509,6 @@ def main() -> None:
         memory(given.seconds)
         read_csv(given.seconds, folder, given.data)
         images(given.seconds, folder)
-        if given.stream_gb:
-            stream(given.stream_gb, folder)
 
 
 if __name__ == "__main__":

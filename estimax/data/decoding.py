@@ -195,6 +195,7 @@ def decode_image(contents: Any, channels: int = 0, dtype: Any = np.uint8, expand
         raise DataLossError("decode_image: not a PNG, JPEG, GIF or BMP image")
     try:
         with Image.open(io.BytesIO(contents), formats=[kind]) as image:
+            _check_size(image, len(contents))
             animated = image.format == "GIF" and expand_animations
             frames = (
                 [_pixels(frame, MODES.get(channels)) for frame in ImageSequence.Iterator(image)]
@@ -223,6 +224,15 @@ def _many_images(contents: Any, channels: int, dtype: np.dtype, expand_animation
     return whole.reshape(*shape, *whole.shape[1:])
 
 
+def _check_size(image: Any, size: int) -> None:
+    """Refuses images that say to be larger than their bytes can be, before memory for them is taken."""
+    width, height = image.size
+    if image.format != "JPEG" and width * height > PIXELS_A_BYTE * max(size, 64):
+        raise DataLossError(f"decode_image: {size} bytes are said to be {width} x {height} pixels; the image is damaged")
+
+
+# Of one bit each, 8 to a byte, and deflate makes at most 1032 bytes of one (https://www.zlib.net/zlib_tech.html); GIF less.
+PIXELS_A_BYTE = 8 * 1032
 IMAGES = 256  # images that are decoded at once
 
 

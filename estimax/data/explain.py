@@ -34,6 +34,11 @@ class Stage:
     own_seconds: float
     planned: bool
 
+    @property
+    def waiting_seconds(self) -> float:
+        """Spent waiting for the steps before it."""
+        return self.seconds - self.own_seconds
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -50,11 +55,12 @@ class Plan:
 
     def __str__(self) -> str:
         total = self.stages[0].seconds or 1e-12
-        lines = [f"{'step':<58} {'rows/s':>12} {'own time':>9}  how"]
+        lines = [f"{'step':<58} {'rows/s':>12} {'own time':>9} {'waiting':>8}  how"]
         for stage in self.stages:
             speed = f"{stage.rows / stage.seconds:,.0f}" if stage.seconds > 0 and stage.rows else "-"
             how = "index arithmetic" if stage.planned else ""
-            lines.append(f"{'  ' * stage.depth + stage.text:<58.58} {speed:>12} {stage.own_seconds / total:>8.0%}  {how}")
+            own, waiting = stage.own_seconds / total, stage.waiting_seconds / total
+            lines.append(f"{'  ' * stage.depth + stage.text:<58.58} {speed:>12} {own:>9.0%} {waiting:>8.0%}  {how}")
         slowest = max(self.stages, key=lambda s: s.own_seconds)
         lines.append(f"slowest step: {slowest.text}")
         if self.consumer_seconds is not None:

@@ -13,6 +13,8 @@ END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 MODES = {0: ("L", 1), 2: ("RGB", 3), 6: ("RGBA", 4)}  # by the colour type
 PIXELS = 1 << 26  # larger images are left to Pillow's own checks
 
+RATIO = 1032  # deflate makes at most so many bytes of one: https://www.zlib.net/zlib_tech.html
+
 _HEADER = 33  # bytes of the signature and the chunk IHDR
 
 
@@ -24,7 +26,8 @@ def _form(contents: bytes, channels: int) -> tuple[str, int, int, int] | None:
     mode, found = MODES.get(colour, ("", 0))
     if not mode or depth != 8 or method or filtering or interlaced or channels not in (0, found):
         return None
-    return (mode, height, width, found) if 0 < width * height <= PIXELS else None
+    fits = 0 < width * height <= PIXELS and height * (1 + width * found) <= RATIO * len(contents)
+    return (mode, height, width, found) if fits else None
 
 
 def _packed(contents: bytes) -> bytes | None:

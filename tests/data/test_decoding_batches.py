@@ -52,3 +52,7 @@ def test_damage_and_bombs_are_refused() -> None:
     assert simple_pngs([good, bytes(bomb)]) is None  # 72 bytes are expected, not 16 MB
     with pytest.raises(DataLossError, match="not a PNG"):
         decode_png([good, good[:40]])
+    header = b"IHDR" + (8000).to_bytes(4, "big") * 2 + good[24:29]
+    large = good[:12] + header + zlib.crc32(header).to_bytes(4, "big") + good[33:]
+    with pytest.raises(DataLossError, match="8000 x 8000 pixels; the image is damaged"):
+        decode_png(large)

@@ -135,6 +135,7 @@ def test_plan_shows_steps_and_the_bottleneck() -> None:
     assert "index arithmetic" in text
     assert "slowest step: map" in text
     assert "bottleneck: the input" in text
+    assert "waiting" in text and plan.stages[0].waiting_seconds >= 0
     assert plan.stages[0].rows == 1000
     assert plan.rows_per_second > 0
 

@@ -159,6 +159,10 @@ class CategoricalColumn(FeatureColumn):
         """The host half: `Entries` of ids."""
         raise TypeError(f"{type(self).__name__} does not implement ids().")
 
+    def ids_to_weigh(self, features: FeatureReader) -> HostValue:
+        """The ids as a weighted column reads them: as `ids`, save where TensorFlow's differ."""
+        return self.ids(features)
+
     @property
     def dynamic(self) -> Any:
         """The column whose vocabulary is learned, if this one reads it."""
@@ -169,15 +173,21 @@ class CategoricalColumn(FeatureColumn):
         return None
 
     def padded(
-        self, features: FeatureReader, variables: Mapping[str, Variable], *, too_large: str = "error", form: str = "matrix"
+        self,
+        features: FeatureReader,
+        variables: Mapping[str, Variable],
+        *,
+        too_large: str = "error",
+        negative: str = "drop",
+        form: str = "matrix",
     ) -> DeviceIds:
-        """The ids on the device; `too_large` and `form` as of `PaddedIds`."""
+        """The ids on the device; `too_large`, `negative` and `form` as of `PaddedIds`."""
         computed = self.computed_ids(features)
         if computed is not None:
             return DeviceIds(computed, None, None)
         if self.dynamic is not None:
             return DeviceIds(*self.dynamic.rows_of(self.ids(features), self.name, form, variables))
-        op = PaddedIds(self.name, self.num_buckets, too_large=too_large, form=form)
+        op = PaddedIds(self.name, self.num_buckets, too_large=too_large, negative=negative, form=form)
         result = HostValue(op=op, inputs=[self.ids(features)]).on_device()
         return DeviceIds(result["ids"], result["weights"], None) if isinstance(result, dict) else DeviceIds(result, None, None)
 

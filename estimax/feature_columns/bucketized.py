@@ -26,22 +26,22 @@ class BucketIds(ColumnOp):
     Args:
         name: of the column.
         boundaries: ascending.
+        by_element: whether each element of a vector has ids of its own.
     """
 
     pad_value = -1
 
-    def __init__(self, name: str, boundaries: Sequence[float]):
-        self.name, self.boundaries = name, [float(b) for b in boundaries]
+    def __init__(self, name: str, boundaries: Sequence[float], by_element: bool = True):
+        self.name, self.boundaries, self.by_element = name, [float(b) for b in boundaries], by_element
         self._float32 = np.asarray(self.boundaries, np.float32)
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "boundaries": self.boundaries}
+        return {"name": self.name, "boundaries": self.boundaries, "by_element": self.by_element}
 
     def __call__(self, numbers: np.ndarray) -> Entries:
         numbers = numbers.astype(np.float32, copy=False)
         ids = np.searchsorted(self._float32, numbers, side="right").astype(np.int32)  # NaN sorts last
-        if ids.ndim > 1 and ids.shape[1] > 1:
-            # Each element of a vector has ids of its own.
+        if self.by_element and ids.ndim > 1 and ids.shape[1] > 1:
             ids += np.arange(ids.shape[1], dtype=np.int32) * (len(self.boundaries) + 1)
         return Entries(ids.reshape(-1), ids.shape)
 
@@ -84,13 +84,20 @@ class BucketizedColumn(CategoricalColumn, DenseColumn):
         return (self.source_column.shape[0], len(self.boundaries) + 1)
 
     def ids(self, features: FeatureReader) -> HostValue:
+        return self._bucket_ids(features, True)
+
+    def ids_to_weigh(self, features: FeatureReader) -> HostValue:
+        # In TensorFlow the elements of a weighted vector share the ids of the first: a model keeps its meaning.
+        return self._bucket_ids(features, False)
+
+    def _bucket_ids(self, features: FeatureReader, by_element: bool) -> HostValue:
         numbers = self.source_column.host_numbers(features)
         if numbers is None:
             raise HostValueError(
                 f'column "{self.name}": feature {self.source_column.key!r} is an array computed inside the model, but ids are made on '
                 "the host, from raw features. Compute it in input_fn or as the normalizer_fn of the numeric_column."
             )
-        return HostValue(op=BucketIds(self.name, self.boundaries), inputs=[numbers])
+        return HostValue(op=BucketIds(self.name, self.boundaries, by_element), inputs=[numbers])
 
     def computed_ids(self, features: FeatureReader) -> jax.Array | None:
         if features.host(self.source_column.key) is not None:

@@ -119,4 +119,5 @@ def check_combiner(combiner: str, owner: str) -> None:
 def _clipped(rows: jax.Array, max_norm: float) -> jax.Array:
     square = jnp.sum(rows * rows, axis=-1, keepdims=True)
     norm = jnp.sqrt(jnp.where(square > 0, square, 1.0))  # the gradient of the root at 0 would be NaN
-    return rows * max_norm / jnp.maximum(jnp.where(square > 0, norm, 0.0), max_norm)
+    # Rows of zeros stand for places without an id, too: they stay zeros, whatever max_norm is.
+    return rows * max_norm / jnp.where(square > 0, jnp.maximum(norm, max_norm), 1.0)

@@ -52,7 +52,7 @@ class CrossIds(ColumnOp):
         parts = [(inputs[i], self._fingerprints(inputs[i])) for i in order]
         batch = inputs[0].shape[0]
         fixed = all(e.layout == "dense" for e in inputs)
-        if all(e.index is None and e.shape[1] == 1 for e in inputs):
+        if batch and all(e.index is None and e.shape[1] == 1 for e in inputs):
             hashes: Any = np.uint64(self.hash_key)
             for _, fingerprints in parts:
                 hashes = cross64(hashes, fingerprints)
@@ -92,7 +92,7 @@ class CrossIds(ColumnOp):
         if entries.kind == "float":
             with np.errstate(invalid="ignore"):
                 values = np.trunc(values).astype(np.int64)
-        elif entries.kind != "integer":
+        elif entries.kind not in ("integer", "bool"):
             raise InputDataError(
                 f'column "{self.name}": given {entries.kind} values, expected strings or integers. Cast the feature.'
             )
@@ -167,7 +167,7 @@ class CrossedColumn(CategoricalColumn):
             else:
                 inputs.append(leaf.ids(features))
             raw.append(isinstance(leaf, str))
-        key = self.hash_key or DEFAULT_CROSS_KEY  # TensorFlow takes 0 as "not given", too
+        key = (self.hash_key or DEFAULT_CROSS_KEY) % 2**64  # TensorFlow takes 0 as "not given", too
         return HostValue(op=CrossIds(self.name, self.hash_bucket_size, key, raw), inputs=inputs)
 
 

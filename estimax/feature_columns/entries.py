@@ -286,8 +286,10 @@ def _categories(categories: Any) -> Any:
 
 def _from_triples(indices: Any, values: Any, dense_shape: Any) -> Entries:
     shape = tuple(int(n) for n in np.asarray(dense_shape).tolist())
-    if len(shape) < 2:
-        raise InputDataError(f"given a sparse value of shape {list(shape)}, expected at least [batch, width].")
+    if not shape:
+        raise InputDataError("given a sparse scalar, expected at least [batch].")
+    if len(shape) == 1:  # one value a row, or none
+        shape, indices = (*shape, 1), np.stack([np.asarray(indices, np.int64).reshape(-1), np.zeros(len(values), np.int64)], 1)
     flat = read_entries(values if len(values) else np.asarray(values).reshape(-1))
     index: np.ndarray = np.ravel_multi_index(tuple(np.asarray(indices, np.int64).reshape(-1, len(shape)).T), shape)  # type: ignore[assignment]
     entries = Entries(flat.values, shape, index=index, codes=flat.codes, nulls=flat.nulls, layout="sparse")

@@ -118,6 +118,7 @@ class PaddedIds(ColumnOp):
         name: of the column, for messages.
         num_buckets: ids are in `[0, num_buckets)`.
         too_large: what an id at or above `num_buckets` does: `"error"` (there is no such row of a table) or `"drop"`.
+        negative: what an id below 0 does, which is an unknown value: `"drop"` or `"error"`.
         form: `"matrix"` `[batch, width]`; `"flat"`, the same with steps and values of an `[batch, steps, width]` feature in one
             row; `"sequence"` `[batch, steps, width]`.
 
@@ -128,11 +129,14 @@ class PaddedIds(ColumnOp):
     pad_value = -1
     variable_axes = (1, 2)
 
-    def __init__(self, name: str, num_buckets: int, *, too_large: str = "error", form: str = "matrix"):
-        self.name, self.num_buckets, self.too_large, self.form = name, num_buckets, too_large, form
+    def __init__(self, name: str, num_buckets: int, *, too_large: str = "error", negative: str = "drop", form: str = "matrix"):
+        self.name, self.num_buckets, self.form = name, num_buckets, form
+        self.too_large, self.negative = too_large, negative
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "num_buckets": self.num_buckets, "too_large": self.too_large, "form": self.form}
+        return {
+            "name": self.name, "num_buckets": self.num_buckets, "too_large": self.too_large, "negative": self.negative, "form": self.form,
+        }  # fmt: skip
 
     def __call__(self, entries: Entries) -> Any:
         self._check(entries.values)
@@ -160,6 +164,12 @@ class PaddedIds(ColumnOp):
             raise InputDataError(
                 f'column "{self.name}": id {int(ids.max())} is not in [0, {self.num_buckets}), so there is no weight for it. '
                 "Give the column a default_value or more buckets, or repair the feature."
+            )
+
+        if self.negative == "error" and len(ids) and int(ids.min()) < 0:
+            raise InputDataError(
+                f'column "{self.name}": id {int(ids.min())}, of an unknown value, is not in [0, {self.num_buckets}). Leave '
+                "use_safe_embedding_lookup=True, which skips such ids, or give the column a default_value or num_oov_buckets."
             )
 
     def _places(self, entries: Entries) -> tuple[np.ndarray | None, tuple[int, ...]]:

@@ -63,6 +63,9 @@ class SequenceCategoricalColumn(CategoricalColumn):
     def ids(self, features: FeatureReader) -> HostValue:
         return sequence_ids(self.categorical_column, features)
 
+    def ids_to_weigh(self, features: FeatureReader) -> HostValue:
+        return self.categorical_column.ids(features)  # with weights, steps are values of one row, as in TensorFlow
+
 
 @register(MODULE)
 class SequenceNumbers(ColumnOp):
@@ -94,7 +97,7 @@ class SequenceNumbers(ColumnOp):
         batch = entries.shape[0]
         width = math.prod(entries.shape[1:])
         size = math.prod(self.shape)
-        if entries.layout == "sparse" and len(entries.shape) == 2 and width % size:
+        if entries.layout == "sparse" and width % size:
             raise InputDataError(
                 f'column "{self.name}": given sparse values of width {width}, expected a multiple of {size}, the numbers in a step. Set '
                 "dense_shape to whole steps."

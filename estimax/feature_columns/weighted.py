@@ -42,9 +42,10 @@ class WithWeights(ColumnOp):
 
     def __call__(self, ids: Entries, weights: Entries) -> Entries:
         whole = self.dtype.startswith(("int", "uint"))
-        if weights.kind not in ("integer",) + (() if whole else ("float",)):
+        if weights.count and weights.kind != ("integer" if whole else "float"):
             raise InputDataError(
-                f'column "{self.name}": weights "{self.key_in_features}" are of type {weights.kind}, expected {self.dtype}. Cast the feature.'
+                f'column "{self.name}": weights "{self.key_in_features}" are of type {weights.kind}, expected {self.dtype}. Cast the '
+                "feature, or give the column their dtype."
             )
         values = weights.values if weights.codes is None else weights.values[weights.codes]
         values = values.astype(np.float32)  # type: ignore[union-attr]
@@ -94,9 +95,14 @@ class WeightedCategoricalColumn(CategoricalColumn):
         return self.categorical_column.num_buckets
 
     def ids(self, features: FeatureReader) -> HostValue:
+        if self.categorical_column.is_weighted:
+            raise ValueError(
+                f'column "{self.name}": "{self.categorical_column.name}" has weights already. Multiply them in input_fn and weigh its '
+                "categorical column."
+            )
         op = WithWeights(self.name, self.weight_feature_key, self.dtype)
         return HostValue(
-            op=op, inputs=[self.categorical_column.ids(features), features.entries(self.weight_feature_key, self.name)]
+            op=op, inputs=[self.categorical_column.ids_to_weigh(features), features.entries(self.weight_feature_key, self.name)]
         )
 
 

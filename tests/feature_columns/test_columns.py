@@ -269,3 +269,78 @@ def test_a_vocabulary_may_be_an_array():
     assert fc.categorical_column_with_vocabulary_list("n", np.array([3, 5])).vocabulary_list == [3, 5]
     with pytest.raises(ValueError, match="vocabulary_list is empty"):
         fc.categorical_column_with_vocabulary_list("city", np.array([], str))
+
+
+def test_without_safe_look_up_an_unknown_value_is_an_error():
+    words = fc.categorical_column_with_vocabulary_list("w", ["a", "b"])
+    for safe in (True, False):
+        layer = fc.DenseFeatures([fc.embedding_column(words, 1, use_safe_embedding_lookup=safe)])
+        if safe:
+            assert layer({"w": [["a", "x"]]}).shape == (1, 1)
+        else:
+            with pytest.raises(ValueError, match="unknown value"):
+                layer({"w": [["a", "x"]]})
+
+
+def test_an_embedding_without_combiner_means():
+    ids = fc.categorical_column_with_identity("i", 3)
+    columns = [fc.embedding_column(ids, 2, combiner=c, initializer=initializers.RandomNormal(seed=1)) for c in (None, "mean")]
+    got = [fc.input_layer({"i": [[0, 2], [1, 1]]}, [c]) for c in columns]
+    np.testing.assert_array_equal(got[0], got[1])
+
+
+def test_a_max_norm_of_zero_leaves_zeros():
+    ids = fc.categorical_column_with_identity("i", 3)
+    column = fc.embedding_column(ids, 2, max_norm=0.0, combiner="sum")
+    np.testing.assert_array_equal(np.abs(fc.input_layer({"i": [[0, 2], [1, -1]]}, [column])), np.zeros((2, 2)))
+
+
+def test_weights_are_of_the_columns_dtype():
+    column = fc.weighted_categorical_column(fc.categorical_column_with_identity("i", 3), "w")
+    with pytest.raises(ValueError, match="weights .* are of type integer, expected float32"):
+        fc.ids_of(column, {"i": [[1]], "w": [[2]]})
+    twice = fc.weighted_categorical_column(column, "v")
+    with pytest.raises(ValueError, match="has weights already"):
+        fc.ids_of(twice, {"i": [[1]], "w": [[2.0]], "v": [[2.0]]})
+
+
+def test_ids_of_weighted_columns_are_those_of_tensorflow():
+    # The elements of a bucketized vector share ids there, and the steps of a sequence are the values of a row.
+    vector = fc.bucketized_column(fc.numeric_column("x", shape=(2,)), [0.0])
+    features = {"x": np.array([[-1.0, 1.0]], np.float32), "w": np.array([[1.0, 2.0]], np.float32)}
+    assert fc.ids_of(vector, features).values.tolist() == [0, 3]
+    assert fc.ids_of(fc.weighted_categorical_column(vector, "w"), features).values.tolist() == [0, 1]
+    steps = fc.weighted_categorical_column(fc.sequence_categorical_column_with_identity("i", 3), "w")
+    assert fc.ids_of(steps, {"i": [[1, 2]], "w": [[1.0, 2.0]]}).shape == (1, 2)
+
+
+def test_crosses_take_booleans_negative_hash_keys_and_empty_batches():
+    cross = fc.crossed_column(["a", "b"], 10)
+    integers = {"a": np.array([[1], [0]]), "b": np.array([[5], [6]])}
+    np.testing.assert_array_equal(
+        fc.ids_of(cross, {**integers, "a": np.array([[True], [False]])}).values, fc.ids_of(cross, integers).values
+    )
+    wrapped = [fc.ids_of(fc.crossed_column(["a", "b"], 10, hash_key=k), integers).values for k in (-5, 2**64 - 5)]
+    np.testing.assert_array_equal(*wrapped)
+    assert fc.ids_of(cross, {k: v[:0] for k, v in integers.items()}).shape == (0, 0)
+
+
+def test_sequences_without_rows_or_steps():
+    steps = fc.indicator_column(fc.sequence_categorical_column_with_identity("i", 3))
+    numbers = fc.sequence_numeric_column("n", shape=(2,))
+    for shape in ((0, 4), (3, 0)):
+        empty = {k: data.SparseTensor(np.zeros((0, 2)), np.zeros(0, t), shape) for k, t in (("i", np.int64), ("n", np.float32))}
+        output, lengths = fc.SequenceFeatures([steps])(empty)
+        assert (output.shape, lengths.shape) == ((*shape, 3), shape[:1])
+        assert fc.SequenceFeatures([numbers])(empty)[0].shape == (shape[0], shape[1] // 2, 2)
+
+
+def test_sparse_numbers_that_do_not_fill_steps_are_refused():
+    values = data.SparseTensor([[0, 0, 0]], np.ones(1, np.float32), (1, 2, 4))
+    with pytest.raises(ValueError, match="width 8, expected a multiple of 3"):
+        fc.SequenceFeatures([fc.sequence_numeric_column("n", shape=3)])({"n": values})
+
+
+def test_a_sparse_value_of_one_axis_has_a_value_a_row():
+    ids = fc.ids_of(fc.categorical_column_with_identity("i", 5), {"i": data.SparseTensor([[0], [2]], np.array([3, 4]), (3,))})
+    assert (ids.shape, ids.indices().tolist(), ids.values.tolist()) == ((3, 1), [[0, 0], [2, 0]], [3, 4])

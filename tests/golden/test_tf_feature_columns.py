@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,17 +14,29 @@ from estimax import data
 from estimax import feature_columns as fc
 from tests.golden import golden
 
+
+def of_floats(function: Any, *constants: Any) -> Any:
+    """A function as TensorFlow has it: integers are refused, where a function gives floats or a constant is one."""
+
+    def checked(x: Any) -> Any:
+        if jnp.issubdtype(x.dtype, jnp.integer) and (not constants or any(isinstance(c, float) for c in constants)):
+            raise TypeError(f"given {x.dtype}, expected floats")
+        return function(x)
+
+    return checked
+
+
 CALLABLES = {
-    "scale": lambda a: lambda x: x * a,
-    "shift_scale": lambda m, s: lambda x: (x - m) / s,
-    "clip": lambda lo, hi: lambda x: jnp.clip(x, lo, hi),
-    "log1p": lambda: jnp.log1p,
+    "scale": lambda a: of_floats(lambda x: x * a, a),
+    "shift_scale": lambda m, s: of_floats(lambda x: (x - m) / s, m, s),
+    "clip": lambda lo, hi: of_floats(lambda x: jnp.clip(x, lo, hi), lo, hi),
+    "log1p": lambda: of_floats(jnp.log1p),
     "square": lambda: jnp.square,
-    "exp": lambda: jnp.exp,
-    "sigmoid": lambda: lambda x: 1 / (1 + jnp.exp(-x)),
-    "softplus": lambda: lambda x: jnp.log1p(jnp.exp(x)),
-    "relu": lambda: lambda x: jnp.maximum(x, 0),
-    "tanh": lambda: jnp.tanh,
+    "exp": lambda: of_floats(jnp.exp),
+    "sigmoid": lambda: of_floats(jax.nn.sigmoid),
+    "softplus": lambda: of_floats(jax.nn.softplus),
+    "relu": lambda: jax.nn.relu,
+    "tanh": lambda: of_floats(jnp.tanh),
     "identity": lambda: lambda x: x,
     "add_scalar_of_ones": lambda: lambda x: x + jnp.ones_like(x),
 }
@@ -79,14 +93,22 @@ def is_error(expected: Any) -> bool:
 def departs(case: dict, part: str) -> str | None:
     """Why estimax gives something else than TensorFlow here, on purpose (see docs/differences.md)."""
     text = str(case["columns"])
-    if is_error(case["expected"].get(part)) and "add_scalar_of_ones" in text and "sequence_numeric" in text:
+    if is_error(case["expected"].get(part)) and "'sequence_numeric_column'" in text and "'normalizer_fn'" in text:
         return "the normalizer of a sequence_numeric_column gets an array, so that any function of arrays works"
-    if "'use_safe_embedding_lookup': False" in text and part == "dense" and not is_error(case["expected"][part]):
-        rows = golden.value(case["expected"]["dense"]["output"]).shape[0]
-        batch = {np.shape(v)[0] if isinstance(v, np.ndarray) else len(v) for v in build(case["features"]).values()}
-        if batch != {rows}:
-            return "an empty last row gives a row of zeros instead of no row"
+    if (
+        "'use_safe_embedding_lookup': False" in text
+        and part == "dense"
+        and any(map(ends_empty, build(case["features"]).values()))
+    ):
+        return "an empty last row gives a row of zeros instead of no row"
     return None
+
+
+def ends_empty(value: Any) -> bool:
+    """Whether the last row of a feature holds nothing."""
+    if isinstance(value, data.SparseTensor):
+        return int(np.max(np.asarray(value.indices)[:, 0], initial=-1)) + 1 < value.dense_shape[0]
+    return isinstance(value, np.ndarray) and len(value) > 0 and bool(np.isin(value[-1], [-1, b""]).all())
 
 
 def as_sparse(features: dict) -> dict:
@@ -130,7 +152,7 @@ def check_spec(got: dict, want: dict) -> None:
     want = build(want)
     assert sorted(got) == sorted(want)
     for key in want:
-        assert got[key] == want[key], key
+        assert got[key] == want[key] or str(got[key]) == str(want[key]), key  # as text NaN equals NaN
 
 
 def check_case(file: str, case: dict) -> None:
@@ -192,8 +214,10 @@ def check_model(
 ) -> None:
     expected = case["expected"][kind]
     if reason := departs(case, kind):
-        run_model(kind, columns, features, settings)
-        pytest.xfail(reason)
+        with contextlib.suppress(*([ValueError, TypeError] if is_error(expected) else [])):
+            run_model(kind, columns, features, settings)
+            pytest.xfail(reason)
+        return
     if is_error(expected):
         if ragged:
             check_ragged(kind, settings, columns, features)

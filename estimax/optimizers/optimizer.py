@@ -303,18 +303,31 @@ class Optimizer(StatefulDoor):
         """The loss to differentiate: multiplied by `loss_scale_factor`."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
-    def minimize(self, loss: Any, var_list: Any = None, global_step: Any = None) -> MinimizeOp:
+    def minimize(self, loss: Any, *given: Any, var_list: Any = None, global_step: Any = None) -> MinimizeOp:
         """The `train_op` of a `model_fn`: what to minimise, by which variables.
 
         Args:
             loss: the scalar of the model_fn.
+            given: `var_list` and `global_step` without their names, in any order: TensorFlow 1 had the step second, TensorFlow 2 the variables.
             var_list: variables or paths to train; all trainable ones if omitted.
             global_step: taken for `tf.compat.v1` code; must be None or what `get_global_step()` gave, as every train_op
                 counts the one global step.
 
         Returns:
             A `MinimizeOp` for `EstimatorSpec(train_op=...)`.
+
+        Raises:
+            TypeError: if variables or steps are given twice.
         """
+        for value in given:
+            if value is None:
+                continue
+            if isinstance(value, int) or getattr(value, "ndim", None) == 0:
+                twice, global_step = global_step is not None, value
+            else:
+                twice, var_list = var_list is not None, value
+            if twice:
+                raise TypeError("minimize: given var_list or global_step twice, expected each at most once. Name them.")
         return MinimizeOp(self, loss, None if var_list is None else tuple(var_list))
 
     # ---- parts of a step ----------------------------------------------------------------------------------------

@@ -169,6 +169,16 @@ def test_minimize_describes_a_step():
     op = optimizer.minimize(3.0, var_list=[kernel])
     assert op == optimizers.MinimizeOp(optimizer, 3.0, (kernel,))
     assert optimizer.minimize(3.0).var_list is None
+    step = jnp.int32(3)
+    for same in (
+        optimizer.minimize(3.0, [kernel], step),
+        optimizer.minimize(3.0, step, [kernel]),
+        optimizer.minimize(3.0, step, var_list=[kernel]),
+    ):
+        assert same.var_list == (kernel,)
+    assert optimizer.minimize(3.0, step).var_list is None
+    with pytest.raises(TypeError, match="given var_list or global_step twice"):
+        optimizer.minimize(3.0, [kernel], var_list=[kernel])
 
 
 def test_get_takes_names_classes_configs_objects_and_optax():

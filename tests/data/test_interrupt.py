@@ -42,15 +42,20 @@ def test_control_c() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "reading\n"
-    assert len(members(process.pid)) >= 3  # the program and two workers
-    start = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all
-    _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - start < 15
-    assert "KeyboardInterrupt" in errors
-    assert process.returncode != 0
-    assert members(process.pid) == []
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "reading\n"
+        assert len(members(process.pid)) >= 3  # the program and two workers
+        start = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all
+        _, errors = process.communicate(timeout=60)
+        assert time.monotonic() - start < 15
+        assert "KeyboardInterrupt" in errors
+        assert process.returncode != 0
+        assert members(process.pid) == []
+    finally:
+        for left in members(process.pid):
+            os.kill(left, signal.SIGKILL)
+        process.wait()
     if shared:
         assert not [name for name in set(os.listdir("/dev/shm")) - shared if str(process.pid) in name]

@@ -12,7 +12,6 @@ import estimax
 
 # Modules that only import where an optional package is installed.
 OPTIONAL = {
-    "numba",
     "PIL",
     "fsspec",
     "starlette",

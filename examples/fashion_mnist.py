@@ -15,16 +15,18 @@ layers = ex.layers
 
 
 def build() -> ex.Model:
-    """Two convolutions and a dense layer, normalised."""
+    """Two convolutions and a dense layer, normalised. Pooling comes first after each convolution, as the rest is then a quarter of the work."""
     return ex.Sequential(
         [
             layers.Input((28, 28, 1)),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.BatchNormalization(),
+            layers.Conv2D(32, 3),
             layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, activation="relu"),
             layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Conv2D(64, 3),
             layers.MaxPooling2D(),
+            layers.BatchNormalization(),
+            layers.ReLU(),
             layers.Flatten(),
             layers.Dropout(0.4),
             layers.Dense(128, activation="relu"),

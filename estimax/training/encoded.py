@@ -101,8 +101,11 @@ class EncodedTable:
         flat = rows.reshape(-1)
         # Rows in their order are cut out, which is several times faster than picking them one by one.
         in_order = len(flat) > 1 and flat[-1] - flat[0] == len(flat) - 1 and bool((np.diff(flat) == 1).all())
-        picked: Any = slice(flat[0], flat[-1] + 1) if in_order else flat
-        packed, loose = self._packed[picked], {name: array[picked] for name, array in self._loose.items()}
+
+        def pick(array: np.ndarray) -> np.ndarray:
+            return array[flat[0] : flat[-1] + 1] if in_order else array.take(flat, axis=0)
+
+        packed, loose = pick(self._packed), {name: pick(array) for name, array in self._loose.items()}
         if in_order and valid is not None and not valid.all():
             packed, loose = packed.copy(), {name: array.copy() for name, array in loose.items()}
         if valid is not None and not valid.all():

@@ -75,6 +75,24 @@ def test_a_flax_module():
     assert any(not np.allclose(new[p], v) for p, v in layer.values.items())
 
 
+def test_a_linen_module():
+    nn = pytest.importorskip("flax.linen")
+
+    class Block(nn.Module):
+        @nn.compact
+        def __call__(self, x, training: bool = False):
+            x = nn.BatchNorm(use_running_average=not training)(nn.Dense(4)(x))
+            return nn.Dense(1)(nn.Dropout(0.1, deterministic=not training)(x))
+
+    layer = layers.from_module(Block())
+    x = jnp.arange(12.0).reshape(4, 3)
+    layer(x)
+    assert len(layer.trainable_variables) == 6 and len(layer.non_trainable_variables) == 2
+    key = jax.random.key(0)
+    _, new = jax.jit(lambda v: layer.apply(v, x, training=True, key=key))(layer.values)
+    assert any(not np.allclose(new[p], v) for p, v in layer.values.items())
+
+
 def test_an_equinox_module():
     eqx = pytest.importorskip("equinox")
     layer = layers.from_module(eqx.nn.MLP(3, 2, 4, 1, key=jax.random.key(0)))

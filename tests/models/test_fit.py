@@ -14,7 +14,7 @@ import pytest
 from estimax import callbacks, metrics, optimizers
 from estimax.core import set_random_seed
 from estimax.core.errors import InputDataError
-from estimax.layers import BatchNormalization, Dense, Dropout, Input
+from estimax.layers import BatchNormalization, Dense, Dropout, Input, from_module
 from estimax.models import Model, Sequential
 
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
@@ -78,6 +78,35 @@ def test_every_kind_of_data_gives_the_same_weights() -> None:
     }
     for kind, got in kinds.items():
         np.testing.assert_allclose(got, expected, rtol=1e-5, err_msg=kind)
+
+
+def test_grain_batches() -> None:
+    grain = pytest.importorskip("grain")
+    data = grain.MapDataset.source([(x, y) for x, y in zip(X, Y)]).batch(5)
+    np.testing.assert_allclose(fitted(data.to_iter_dataset()), fitted(X, Y, batch_size=5), rtol=1e-5)
+    loader = grain.DataLoader(
+        data_source=[(x, y) for x, y in zip(X, Y)],
+        sampler=grain.samplers.SequentialSampler(len(X)),
+        operations=[grain.transforms.Batch(5)],
+    )
+    np.testing.assert_allclose(fitted(loader), fitted(X, Y, batch_size=5), rtol=1e-5)
+
+
+MODULES = {
+    "flax.nnx": lambda m: m.Sequential(m.Linear(3, 4, rngs=m.Rngs(0)), m.relu, m.Linear(4, 1, rngs=m.Rngs(1))),
+    "flax.linen": lambda m: m.Sequential([m.Dense(4), m.relu, m.Dense(1)]),
+    "haiku": lambda m: m.transform(lambda x: m.nets.MLP([4, 1])(x)),
+    "equinox": lambda m: m.nn.MLP(3, 1, 4, 1, key=jax.random.key(0)),
+}
+
+
+@pytest.mark.parametrize("library", list(MODULES))
+def test_modules_of_other_libraries_train(library: str) -> None:
+    module = MODULES[library](pytest.importorskip(library))
+    model = Sequential([Input((3,)), from_module(module)])
+    model.compile(optimizers.Adam(0.05), "mse")
+    losses = model.fit(X, Y, epochs=30, verbose=0).history["loss"]
+    assert losses[-1] < 0.5 * losses[0] and len(model.trainable_variables) == 4
 
 
 def test_torch_batches() -> None:

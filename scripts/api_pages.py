@@ -17,6 +17,7 @@ FAMILIES = (
     "estimator", "estimator.experimental", "estimator.export", "feature_columns", "data", "datasets", "models", "layers", "losses", "metrics",
     "optimizers", "optimizers.schedules", "initializers", "regularizers", "constraints", "activations", "callbacks", "training", "export",
     "summary", "distribution", "core", "testing",
+    "ops", "ops.image", "random", "utils", "saving", "config",
 )  # fmt: skip
 SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises", "Example", "Examples", "Reference", "References")
 _SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):(.*)$")

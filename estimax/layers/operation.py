@@ -283,7 +283,7 @@ def _get_item(x: Any, key: Any) -> Any:
 
 # What the operators of symbolic tensors give.
 OPERATORS = OperationFamily("keras.src.ops.numpy")
-for _text, _function in {
+_ROWS: dict[str, Callable[..., Any]] = {
     "add(x1, x2)": jnp.add,
     "subtract(x1, x2)": jnp.subtract,
     "multiply(x1, x2)": jnp.multiply,
@@ -303,7 +303,8 @@ for _text, _function in {
     "logical_or(x1, x2)": jnp.logical_or,
     "logical_xor(x1, x2)": jnp.logical_xor,
     "logical_not(x)": jnp.logical_not,
-}.items():
+}
+for _text, _function in _ROWS.items():
     OPERATORS.define(_text, _function)
 
 

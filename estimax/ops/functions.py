@@ -160,7 +160,7 @@ define("rfft(x; fft_length=None)", lambda x, fft_length: _parts(jnp.fft.rfft(x, 
 define("irfft(x; fft_length=None)", lambda x, fft_length: jnp.fft.irfft(_complex(x), fft_length), name="IRFFT", convert=False)
 
 
-def _window(function: str, window: Any, length: int, fft_length: int, dtype: Any) -> tuple[np.ndarray, float]:
+def _window(function: str, window: Any, length: int, fft_length: int, dtype: Any) -> tuple[Any, float]:
     """The window in the middle of `fft_length` zeros, and its sum."""
     if isinstance(window, str):
         if window not in ("hann", "hamming"):

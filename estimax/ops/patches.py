@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -225,7 +226,7 @@ def _sobel_edges(images: jax.Array, *, data_format: str | None) -> jax.Array:
     Reference: keras.ops.image.sobel_edges.
     """
     right = jnp.asarray([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], images.dtype)
-    found = [batched("sobel_edges", images, data_format, lambda x, k=k: warp.depthwise(x, k)) for k in (right.T, right)]
+    found = [batched("sobel_edges", images, data_format, functools.partial(warp.depthwise, kernel=k)) for k in (right.T, right)]
     return jnp.stack(found, -1)
 
 

@@ -89,12 +89,14 @@ def _resize(
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("ops.image.resize: given crop_to_aspect_ratio and pad_to_aspect_ratio, expected at most one of them.")
 
+    height, width = size
+
     def work(x: jax.Array) -> jax.Array:
         if crop_to_aspect_ratio:
-            x = sizes.crop_to_ratio(x, *size)
+            x = sizes.crop_to_ratio(x, height, width)
         if pad_to_aspect_ratio:
-            x = sizes.pad_to_ratio(x, *size, fill_value)
-        return sizes.resize(x, *size, interpolation, antialias)
+            x = sizes.pad_to_ratio(x, height, width, fill_value)
+        return sizes.resize(x, height, width, interpolation, antialias)
 
     if is_float(images.dtype):
         return batched("resize", images, data_format, work)

@@ -178,7 +178,7 @@ def _plain_columns(data: Joined, kind: int, first: np.ndarray, last: np.ndarray)
     if kind == wire.FLOAT:
         return {i: Values(kinds, ones, flat, 1) for i, flat in zip(which.tolist(), lone_floats(data, first[which]))}
     numbers, good = lone_integers(data, first[which], size[which])
-    fine = good.all(1)
+    fine = np.asarray(good.all(1))
     return {i: Values(kinds, ones, numbers[j], 1) for j, i in enumerate(which.tolist()) if fine[j]}
 
 

@@ -12,40 +12,52 @@ from estimax.data.csv import default_of
 
 
 @register("estimax.data")
-class ReadCsvField(HostOp):
-    """One field of lines of CSV.
+class ReadCsvLines(HostOp):
+    """Lines of CSV to their fields, all at once.
 
     Args:
-        number: of the field.
-        default: its default or, where the value must be there, its dtype.
-        field_delim, use_quote_delim, na_value: see `decode_csv`.
-        width: number of fields; None if any.
+        defaults: of each field its default or, where the value must be there, its dtype.
+        field_delim, use_quote_delim, na_value, select_cols: see `decode_csv`.
     """
 
-    def __init__(self, number: int, default: Any, field_delim: str, use_quote_delim: bool, na_value: str, width: int | None):
-        self.number, self.default, self.width = number, default, width
+    def __init__(
+        self, defaults: Sequence[Any], field_delim: str, use_quote_delim: bool, na_value: str, select_cols: Sequence[int] | None
+    ):
+        self.defaults, self.select_cols = list(defaults), None if select_cols is None else list(select_cols)
         self.field_delim, self.use_quote_delim, self.na_value = field_delim, use_quote_delim, na_value
 
     def get_config(self) -> dict[str, Any]:
-        names = ("number", "default", "field_delim", "use_quote_delim", "na_value", "width")
+        names = ("defaults", "field_delim", "use_quote_delim", "na_value", "select_cols")
         return {name: getattr(self, name) for name in names}
 
-    @property
-    def dtype(self) -> str:
-        """What the field is read as: a NumPy name, or `"string"`."""
-        return default_of(self.default, f"field {self.number}").dtype
-
-    def __call__(self, lines: Any) -> np.ndarray:
+    def __call__(self, lines: Any) -> list[np.ndarray]:
         from estimax.data.decoding import decode_csv
 
         lines = np.asarray(lines, object).reshape(-1)
         if not any(lines):  # the sample rows with which an export is traced
-            return np.full(lines.shape, "", object) if self.dtype == "string" else np.zeros(lines.shape, self.dtype)
-        options = (self.field_delim, self.use_quote_delim, self.na_value)
-        if self.width is None:
-            return decode_csv(lines, [self.default], *options, [self.number])[0]
-        defaults = [self.default if i == self.number else "" for i in range(self.width)]  # a line of another width is an error
-        return decode_csv(lines, defaults, *options)[self.number]
+            kinds = [default_of(d, f"field {i}").dtype for i, d in enumerate(self.defaults)]
+            return [np.full(lines.shape, "", object) if k == "string" else np.zeros(lines.shape, k) for k in kinds]
+        return list(
+            decode_csv(lines, self.defaults, self.field_delim, self.use_quote_delim, self.na_value, select_cols=self.select_cols)
+        )
+
+
+@register("estimax.data")
+class CsvField(HostOp):
+    """One of the fields that `ReadCsvLines` gives.
+
+    Args:
+        number: of the field, among those that are read.
+    """
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def get_config(self) -> dict[str, Any]:
+        return {"number": self.number}
+
+    def __call__(self, fields: list[np.ndarray]) -> np.ndarray:
+        return fields[self.number]
 
 
 def fields_of(
@@ -58,17 +70,19 @@ def fields_of(
 ) -> list[Any]:
     """The fields of lines that are not known yet: arrays on the device for numbers, host values for text.
 
+    Lines are read once for all fields of a request: host values of the same key are computed once.
+
     Args:
         lines: one line of CSV a row.
         record_defaults, field_delim, use_quote_delim, na_value, select_cols: see `decode_csv`.
     """
-    width = len(record_defaults) if select_cols is None else None
-    chosen = range(len(record_defaults)) if select_cols is None else select_cols
+    chosen = None if select_cols is None else [int(i) for i in select_cols]
+    op = ReadCsvLines([_plain(d) for d in record_defaults], field_delim, use_quote_delim, na_value, chosen)
+    read = HostValue(op=op, inputs=[lines])
     found = []
-    for number, default in zip(chosen, record_defaults):
-        op = ReadCsvField(int(number), _plain(default), field_delim, use_quote_delim, na_value, width)
-        value = HostValue(op=op, inputs=[lines])
-        found.append(value if op.dtype == "string" else value.on_device())
+    for i, default in enumerate(op.defaults):
+        value = HostValue(op=CsvField(i), inputs=[read])
+        found.append(value if default_of(default, f"field {i}").dtype == "string" else value.on_device())
     return found
 
 

@@ -103,7 +103,8 @@ def simple_pngs(contents: Sequence[bytes], channels: int = 0) -> np.ndarray | No
     row = 1 + width * found
     if len(contents) * (height + 1) * width > PIXELS:
         return None
-    parts, gap = [], bytes(row)
+    parts: list[bytes] = []
+    gap = bytes(row)
     for one in contents:
         packed = _packed(one)
         if packed is None:

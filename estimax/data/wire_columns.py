@@ -105,11 +105,11 @@ class Found:
         self.last[target] = at[kept + 1]
         self.plain[target] = True
         if not fits.all():
-            step, lane = np.nonzero(~fits)
+            entry, lane = np.nonzero(~fits)
             owner = lane if lanes is None else lanes[lane]
-            mine = rows[step]
+            mine = rows[entry]
             self.kinds[mine[mine >= 0], owner[mine >= 0]] = -1
-            self._by_field(owner, at[step, lane], at[step + 1, lane], step)
+            self._by_field(owner, at[entry, lane], at[step + 1, lane], step)
         return like
 
     def _others(self, start: np.ndarray, stop: np.ndarray, lanes: np.ndarray) -> None:

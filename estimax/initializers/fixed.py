@@ -140,14 +140,14 @@ class STFT(Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> jax.Array:
         if len(shape) != 3:
-            raise ValueError(f"STFT: expected a shape [frame_length, channels, frequencies], given {tuple(shape)}.")
-        frame_length, channels, frequencies = shape
+            raise ValueError(f"STFT: expected a shape [frame_length, 1, frequencies], given {tuple(shape)}.")
+        frame_length, _, frequencies = shape
         time = np.arange(frame_length).reshape(-1, 1, 1)
         angle = -2 * math.pi * time * np.arange(frequencies) / (2 * (frequencies - 1))
         kernel = np.cos(angle) if self.side == "real" else np.sin(angle)
         if self.window is not None:
             kernel = kernel * self._window(frame_length).reshape(-1, 1, 1)
-        return on_device(np.broadcast_to(kernel, (frame_length, channels, frequencies)), standardize_dtype(dtype))
+        return on_device(kernel, standardize_dtype(dtype))
 
     def _window(self, frame_length: int) -> np.ndarray:
         if isinstance(self.window, str):

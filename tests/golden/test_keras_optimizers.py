@@ -77,10 +77,11 @@ def _is_of_every_optimizer(name: str) -> bool:
 def _check_adafactor(optimizer: Any, listed: list[dict], arrays: dict, same: Any) -> None:
     """Keras stores row means, column means and their product, with names that repeat; estimax the means alone."""
     entries = [e for e in listed if not _is_of_every_optimizer(_last(e["path"]))]
-    slots = list(optimizer.state["slots"].values())
+    slots = optimizer.state["slots"]
     assert len(entries) == 3 * len(slots)
-    for n, slot in enumerate(slots):
-        row, column, velocity = (arrays[e["array"]] for e in entries[3 * n : 3 * n + 3])
+    for n in range(0, len(entries), 3):
+        slot = slots[_last(entries[n + 2]["path"]).removesuffix("_velocity")]
+        row, column, velocity = (arrays[e["array"]] for e in entries[n : n + 3])
         if "velocity" in slot:
             same(slot["velocity"], velocity)
         else:

@@ -65,7 +65,7 @@ def test_a_feature_that_comes_from_nowhere_is_refused():
         ex.estimator.export.ServingInputReceiver({"a": spec, "difference": SPEC([None], "float32")}, {"a": spec, "b": spec})
 
 
-def test_a_request_of_csv_lines(tmp_path):
+def test_a_request_of_csv_lines(tmp_path, monkeypatch):
     columns = [
         fc.bucketized_column(fc.numeric_column("age"), [25]),
         fc.indicator_column(fc.categorical_column_with_vocabulary_list("city", ["Rome", "Oslo"])),
@@ -83,6 +83,9 @@ def test_a_request_of_csv_lines(tmp_path):
     )
     served = ex.export.load(estimator.export_saved_model(str(tmp_path), lambda: receiver))
     live = [p["predictions"] for p in estimator.predict(lambda: rows)]
+    read, decode = [], ex.data.decode_csv
+    monkeypatch.setattr("estimax.data.decoding.decode_csv", lambda *given, **named: read.append(1) or decode(*given, **named))
     np.testing.assert_allclose(served({"csv_row": np.array(lines)})["predictions"], live, rtol=1e-5)
+    assert len(read) == 1, "lines are read once, not for each field"
     with pytest.raises(ex.data.DataLossError, match="2 fields are expected"):
         served({"csv_row": np.array(["1,Oslo,3"])})

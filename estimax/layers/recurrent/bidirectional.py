@@ -54,6 +54,12 @@ class Bidirectional(Layer):
         for name, given in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(given, Layer) and not (name == "backward_layer" and given is None):
                 raise ValueError(f"Bidirectional: {name}: given {given!r}, expected a layer, as LSTM(8).")
+            lacks = [a for a in ("go_backwards", "return_sequences", "return_state", "stateful") if not hasattr(given, a)]
+            if given is not None and lacks:
+                raise ValueError(
+                    f"Bidirectional: {name}: given a {type(given).__name__}, which has no {', '.join(lacks)}; expected a recurrent layer, "
+                    "as LSTM(8)."
+                )
         if merge_mode not in MERGE_MODES:
             raise ValueError(f"Bidirectional: merge_mode: given {merge_mode!r}, expected one of {MERGE_MODES}.")
         super().__init__(**kwargs)

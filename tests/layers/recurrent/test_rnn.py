@@ -207,3 +207,10 @@ def test_no_traced_value_stays_behind():
     with jax.checking_leaks():
         jax.eval_shape(lambda v, a: layer.apply(v, a, training=True, key=jax.random.key(0)), layer.values, x(1, 2, 3))
     assert isinstance(core.current_frame(), type(None))
+
+
+def test_bidirectional_names_what_a_layer_lacks():
+    with pytest.raises(ValueError, match="given a Dense, which has no go_backwards, .*expected a recurrent layer"):
+        layers.Bidirectional(layers.Dense(2))
+    with pytest.raises(ValueError, match="layer: given 3, expected a layer"):
+        layers.Bidirectional(3)

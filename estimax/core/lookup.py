@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from estimax.core.apart import apart
 from estimax.core.errors import ShapeError
 from estimax.core.frame import Lookup, current_frame, trace_state
 from estimax.core.variable import Variable
@@ -55,13 +54,17 @@ def embedding_lookup(table: Variable | jax.Array, ids: Any) -> jax.Array:
     frame.lookups.append(Lookup(path, flat.shape[0], width, values.dtype, inner))
     if frame.deltas is not None and path in frame.row_tables:
         frame.lookup_ids.append(flat)
-        found = (
-            apart(flat[0] >= 0, _rows_or_zeros, jax.lax.stop_gradient(values), flat)
-            if flat.size
-            else _rows_or_zeros(values, flat)
-        )
+        found = _rows_apart(jax.lax.stop_gradient(values), flat)
         return (found + frame.deltas[len(frame.lookup_ids) - 1]).reshape(*ids.shape, width)
     return _rows_or_zeros(values, flat).reshape(*ids.shape, width)
+
+
+def _rows_apart(table: jax.Array, ids: jax.Array) -> jax.Array:
+    """As `_rows_or_zeros`; on a CPU a plain copy of rows where no id is out of range, kept apart from what is around it as in `apart`."""
+    if jax.default_backend() != "cpu":
+        return _rows_or_zeros(table, ids)
+    is_padded = jnp.any(ids >= len(table))
+    return jax.lax.cond(is_padded, _rows_or_zeros, lambda t, i: t.at[i].get(mode="promise_in_bounds"), table, ids)
 
 
 def _rows_or_zeros(table: jax.Array, ids: jax.Array) -> jax.Array:

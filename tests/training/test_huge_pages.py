@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from estimax.training import huge_pages
+from estimax import core
+from estimax.optimizers import legacy
+from estimax.training import Outputs, Program, Run, TrainOp, huge_pages
 
 
 def test_small_arrays_are_left_alone():
@@ -32,3 +35,26 @@ def test_an_array_that_was_freed_meanwhile_does_no_harm():
     thread = huge_pages.use_huge_pages([table])
     del table
     thread.join()
+
+
+def test_a_table_that_trains_by_rows_stays_where_it_is():
+    """Steps change tables and slots in place: pages stay large, and no step copies a table."""
+    rows, width = 100_000, 16
+    optimizer = legacy.Adagrad(0.1)
+
+    def forward(mode, features, labels, weights):
+        table = core.Variable(lambda s, d: jnp.zeros(s, d), (rows, width), name="table")
+        loss = jnp.mean((core.embedding_lookup(table, features["ids"]).sum((1, 2)) - labels) ** 2)
+        return Outputs(loss=loss, train_ops=(TrainOp(optimizer, loss),))
+
+    rng = np.random.default_rng(0)
+    batches = [({"ids": rng.integers(0, rows, (8, 3)).astype("int32")}, np.ones(8, "float32")) for _ in range(5)]
+    run = Run(Program(forward), group=1)
+    run.train(batches)
+    arrays = run.program.row_arrays(run.plan, run.state)
+    assert [a.shape for a in arrays] == [(rows, width)] * 2
+    places = sorted(a.unsafe_buffer_pointer() for a in arrays)
+    run.train(batches)
+    assert sorted(a.unsafe_buffer_pointer() for a in run.program.row_arrays(run.plan, run.state)) == places
+    with pytest.raises(RuntimeError, match="deleted"):
+        arrays[0].unsafe_buffer_pointer()

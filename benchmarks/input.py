@@ -446,7 +446,7 @@ def rate_of(iterator: Iterator[Any], seconds: float) -> float:
 BARS = {"parse": 1.0, "read and parse": 1.0, "csv": 1.0, "images": 0.9}
 
 
-def against_tensorflow(python: str, seconds: float, folder: str, given: str | None) -> None:
+def against_tensorflow(python: str, seconds: float, folder: str, given: str | None, names: list[str]) -> None:
     """Our pipelines and tf.data's in turns."""
     with data.TFRecordWriter(os.path.join(folder, "criteo.tfrecord")) as writer:
         for record in criteo_like(8192):
@@ -460,7 +460,7 @@ def against_tensorflow(python: str, seconds: float, folder: str, given: str | No
     print(
         f"against tf.data of TensorFlow {reference.version}, in turns; rows a second by the clock, medians of 5; median of the ratios"
     )
-    for name in BARS:
+    for name in names:
         for threads in (1, 2):
             iterator = ours(name, threads, folder).make_iterator()
             next(iterator)
@@ -488,6 +488,7 @@ def main() -> None:
         "--stream-gb", type=float, default=0.0, help="size of each streamed file; nothing else is measured then"
     )
     arguments.add_argument("--tensorflow", metavar="PYTHON", help="the Python of an environment with TensorFlow, to compare with")
+    arguments.add_argument("--only", nargs="+", choices=BARS, default=list(BARS), help="with --tensorflow: what to compare")
     arguments.add_argument("--stream-file", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.stream_file:
@@ -496,7 +497,7 @@ def main() -> None:
     print(machine())
     if given.tensorflow:
         with tempfile.TemporaryDirectory() as folder:
-            against_tensorflow(given.tensorflow, given.seconds, folder, given.data)
+            against_tensorflow(given.tensorflow, given.seconds, folder, given.data, given.only)
         return
     if given.stream_gb:
         with tempfile.TemporaryDirectory() as folder:

@@ -109,7 +109,7 @@ class Found:
             owner = lane if lanes is None else lanes[lane]
             mine = rows[entry]
             self.kinds[mine[mine >= 0], owner[mine >= 0]] = -1
-            self._by_field(owner, at[entry, lane], at[step + 1, lane], step)
+            self._by_field(owner, at[entry, lane], at[entry + 1, lane], entry)
         return like
 
     def _others(self, start: np.ndarray, stop: np.ndarray, lanes: np.ndarray) -> None:

@@ -75,6 +75,10 @@ class Run:
         """A tree of host arrays on the devices, `axis` being that of the batch."""
         return jax.device_put(tree) if self.distribution is None else self.distribution.place_batch(tree, axis)
 
+    def _given(self, tree: Any, axis: int = 0) -> Any:
+        """Host arrays for a call that waits for them: on one device the call itself takes them there, with less ado than `place`."""
+        return tree if self.distribution is None else self.place(tree, axis)
+
     # -- what hooks use -----------------------------------------------------------------------------------------------
 
     def request_stop(self) -> None:
@@ -363,7 +367,7 @@ class Run:
                 whole = gathered(plan, table[0], _first(table[1], steps), group)
                 for fed in whole or ():
                     compiled = self.program.eval_function(plan, max(group, fed.count), fed.layout)
-                    stacked = self.place(fed.arrays, axis=1)
+                    stacked = self._given(fed.arrays, axis=1)
                     totals = compiled(params, state, totals, stacked, np.int32(fed.count), step)
                     done += fed.count
                 if whole is not None:
@@ -430,7 +434,7 @@ class Run:
             table = None
             prepared = prepare(plan, raw, pad=True)
             prepared.arrays.pop(ROW_MASK)
-            out = self.program.predict_function(plan)(params, state, self.place(prepared.arrays))
+            out = self.program.predict_function(plan)(params, state, self._given(prepared.arrays))
             yield from waiting.after(out, prepared.rows)
         yield from waiting.rest()
 
@@ -442,7 +446,7 @@ class Run:
         waiting = _Waiting()
         for fed in gathered(plan, *table, group, pads=True) or ():
             compiled = self.program.predict_group_function(plan, max(group, fed.count), fed.layout)
-            out = compiled(params, state, self.place(fed.arrays, axis=1), np.int32(fed.count))
+            out = compiled(params, state, self._given(fed.arrays, axis=1), np.int32(fed.count))
             yield from waiting.after(out, sum(fed.rows))
         yield from waiting.rest()
 

@@ -22,9 +22,9 @@ def _like(t: Gradient, values: jax.Array) -> Gradient:
     return t.with_rows(values) if isinstance(t, RowGradient) else values
 
 
-def _norm(values: jax.Array, axes: Sequence[int] | None = None, *, keepdims: bool = False) -> jax.Array:
+def _norm(values: jax.Array, axes: Sequence[int] | int | None = None, *, keepdims: bool = False) -> jax.Array:
     """Euclidean norm whose gradient at zero is zero, not NaN."""
-    total = jnp.sum(jnp.square(values), axis=None if axes is None else tuple(axes), keepdims=keepdims)
+    total = jnp.sum(jnp.square(values), axis=axes if axes is None or isinstance(axes, int) else tuple(axes), keepdims=keepdims)
     positive = total > 0
     one = jnp.ones((), total.dtype)
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, total, one)), total)
@@ -49,10 +49,10 @@ def clip_by_value(t: Gradient, clip_value_min: ArrayLike, clip_value_max: ArrayL
     """
     values = _values(t)
     low, high = jnp.asarray(clip_value_min, values.dtype), jnp.asarray(clip_value_max, values.dtype)
-    return _like(t, jnp.minimum(jnp.maximum(values, low), high))
+    return _like(t, jnp.maximum(jnp.minimum(values, high), low))  # in this order, as TensorFlow does where low is above high
 
 
-def clip_by_norm(t: Gradient, clip_norm: ArrayLike, axes: Sequence[int] | None = None) -> Gradient:
+def clip_by_norm(t: Gradient, clip_norm: ArrayLike, axes: Sequence[int] | int | None = None) -> Gradient:
     """Scales down to a Euclidean norm of at most `clip_norm`.
 
     Args:

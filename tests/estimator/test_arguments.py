@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import estimax as ex
+from estimax.estimator.heads.metric_set import AccuracyBaseline
 
 X = np.ones((4, 2), "float32")
 
@@ -46,3 +47,11 @@ def test_numbers_of_units_as_a_command_line_gives_them():
 def test_input_functions_are_found_where_tensorflow_had_them():
     assert ex.estimator.inputs.numpy_input_fn is ex.data.numpy_input_fn
     assert ex.estimator.inputs.pandas_input_fn is ex.data.pandas_input_fn
+
+
+def test_a_head_refuses_half_a_class_and_its_baseline_takes_negative_weights():
+    with pytest.raises(ValueError, match="given 3.5, expected an integer above 2"):
+        ex.estimator.MultiClassHead(n_classes=3.5)
+    baseline = AccuracyBaseline(name="baseline")
+    baseline.update_state(np.array([0.0, 1.0], np.float32), np.array([1.0, -1.5], np.float32))
+    assert float(baseline.result()) == -2.0  # the greater of -1.5 and 1, by -0.5, as in TensorFlow

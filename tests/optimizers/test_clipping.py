@@ -43,3 +43,9 @@ def test_optimizers_clip(option):
     }[option]
     np.testing.assert_allclose(new["a"], want[0], rtol=1e-6)
     np.testing.assert_allclose(new["b"], want[1], rtol=1e-6)
+
+
+def test_one_axis_and_bounds_in_the_wrong_order():
+    rows = jnp.array([[3.0, 4.0], [0.3, 0.4]])
+    np.testing.assert_allclose(optimizers.clip_by_norm(rows, 1.0, axes=1), optimizers.clip_by_norm(rows, 1.0, axes=[1]))
+    np.testing.assert_allclose(optimizers.clip_by_value(jnp.array([-1.0, 0.0, 1.0]), 0.5, -0.5), [0.5, 0.5, 0.5])

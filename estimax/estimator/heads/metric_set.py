@@ -12,8 +12,9 @@ class AccuracyBaseline(Mean):
     """The accuracy of always predicting the more frequent of two classes: `max(mean, 1 - mean)` of the labels, 0 without any."""
 
     def result(self) -> jax.Array:
-        mean = super().result()
-        return jnp.where(self.count.value == 0, 0.0, jnp.maximum(mean, 1 - mean))
+        total, count = self.total.value, self.count.value
+        # The greater of the two sums, not of the two means: as TensorFlow has it where weights add up to less than 0.
+        return jnp.where(count == 0, 0.0, jnp.maximum(total, count - total) / jnp.where(count == 0, 1.0, count))
 
 
 def metric_key(key: str, name: str | None) -> str:

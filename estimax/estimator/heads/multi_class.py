@@ -57,9 +57,9 @@ class MultiClassHead(SingleHead):
         name: str | None = None,
     ):
         super().__init__(name=name, weight_column=weight_column, loss_reduction=loss_reduction, loss_fn=loss_fn)
-        if n_classes is None or n_classes <= 2:
+        if n_classes is None or n_classes <= 2 or n_classes != int(n_classes):
             raise ValueError(
-                f"MultiClassHead: n_classes: given {n_classes!r}, expected more than 2. For two classes use BinaryClassHead."
+                f"MultiClassHead: n_classes: given {n_classes!r}, expected an integer above 2. For two classes use BinaryClassHead."
             )
         self._n_classes = int(n_classes)
         self._vocabulary = checked_vocabulary("MultiClassHead", label_vocabulary, self._n_classes)

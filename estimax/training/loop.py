@@ -438,13 +438,14 @@ class Run:
             yield from waiting.after(out, prepared.rows)
         yield from waiting.rest()
 
-    def _predict_rows(self, plan: Plan, table: Any, raw: Mapping[str, Any], params: dict, state: dict) -> Iterator[Any]:
+    def _predict_rows(self, plan: Plan, table: Any, raw: dict[str, Any], params: dict, state: dict) -> Iterator[Any]:
         """Predictions for groups of batches of a table; nothing if it has but one batch or is too large to be encoded at once."""
-        if len(table[1]) < 2 if hasattr(table[1], "__len__") else False:
+        rows, numbers = table
+        if hasattr(numbers, "__len__") and len(numbers) < 2:
             return
         group = _group_of(table) if plan.loops and may_group(prepare(plan, raw).arrays) else 1
         waiting = _Waiting()
-        for fed in gathered(plan, *table, group, pads=True) or ():
+        for fed in gathered(plan, rows, numbers, group, pads=True) or ():
             compiled = self.program.predict_group_function(plan, max(group, fed.count), fed.layout)
             out = compiled(params, state, self._given(fed.arrays, axis=1), np.int32(fed.count))
             yield from waiting.after(out, sum(fed.rows))

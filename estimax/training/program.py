@@ -484,7 +484,7 @@ class Program:
             plan.compiled[INFER] = jax.jit(run)
         return plan.compiled[INFER]
 
-    def predict_group_function(self, plan: Plan, group: int, layout: Layout) -> Callable:
+    def predict_group_function(self, plan: Plan, group: int, layout: Layout | None) -> Callable:
         """The compiled prediction of some batches of rows: `(params, model_state, stacked, count) -> predictions [group * batch, ...]`.
 
         Raises:

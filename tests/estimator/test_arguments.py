@@ -55,3 +55,11 @@ def test_a_head_refuses_half_a_class_and_its_baseline_takes_negative_weights():
     baseline = AccuracyBaseline(name="baseline")
     baseline.update_state(np.array([0.0, 1.0], np.float32), np.array([1.0, -1.5], np.float32))
     assert float(baseline.result()) == -2.0  # the greater of -1.5 and 1, by -0.5, as in TensorFlow
+
+
+def test_metrics_of_a_head_count_every_element_of_a_row():
+    head, metrics = ex.estimator.BinaryClassHead(), None
+    for labels in (np.array([[[0], [0], [1]], [[1], [1], [1]]]), np.array([[[0], [1]]])):
+        logits = np.ones(labels.shape, np.float32)  # class 1 always
+        metrics = head.update_metrics(metrics or head.metrics(), {}, logits, labels)
+    assert float(metrics["accuracy"].result()) == 5 / 8 and float(metrics["label/mean"].result()) == 5 / 8

@@ -316,10 +316,10 @@ class SingleHead(Head):
         return found
 
     def update_mean(self, metrics: Mapping[str, Any], key: str, values: jax.Array, weights: Any) -> None:
-        """Adds values to a mean; padding rows count nothing."""
+        """Adds values to a mean, each element for itself; padding rows count nothing."""
         weights = real_rows(values, weights)
         metrics[self.key(key)].update_state(
-            values, sample_weight=None if weights is None else jnp.broadcast_to(weights, values.shape)
+            values.reshape(-1), sample_weight=None if weights is None else jnp.broadcast_to(weights, values.shape).reshape(-1)
         )
 
     def update_base_metrics(self, metrics: Mapping[str, Any], unweighted: jax.Array, weights: Any, regularization: Any) -> None:

@@ -130,9 +130,8 @@ class BinaryClassHead(SingleHead):
             self.update_mean(eval_metrics, key, labels, weights)
         weights = flat_weights(labels, weights)
         # Each element is an example, also where there are several to a row.
-        labels, logistic, class_ids, weights = (
-            None if x is None else x.reshape(-1, 1) for x in (labels, logistic, class_ids, weights)
-        )
+        labels, logistic, class_ids = (x.reshape(-1, 1) for x in (labels, logistic, class_ids))
+        weights = None if weights is None else weights.reshape(-1, 1)
         for key in ("accuracy", "precision", "recall"):
             eval_metrics[self.key(key)].update_state(labels, class_ids, sample_weight=weights)
         for key in ("auc", "auc_precision_recall"):

@@ -9,6 +9,7 @@ from estimax.estimator.early_stopping import (
     stop_if_no_decrease_hook,
     stop_if_no_increase_hook,
 )
+from estimax.estimator.export.supervised import build_raw_supervised_input_receiver_fn
 from estimax.estimator.in_memory_evaluator import InMemoryEvaluatorHook
 from estimax.estimator.premade.kmeans import KMeans
 from estimax.estimator.premade.linear_sdca import LinearSDCA
@@ -23,6 +24,7 @@ __all__ = [
     "LinearSVM",
     "RNNClassifier",
     "RNNEstimator",
+    "build_raw_supervised_input_receiver_fn",
     "call_logit_fn",
     "dnn_logit_fn_builder",
     "linear_logit_fn_builder",

@@ -2,6 +2,6 @@
 
 from estimax.export.load import Predictor, load
 from estimax.export.save import save, timestamped
-from estimax.export.signature import Signature, signatures_of
+from estimax.export.signature import Signature, describe_column, signatures_of
 
-__all__ = ["Predictor", "Signature", "load", "save", "signatures_of", "timestamped"]
+__all__ = ["Predictor", "Signature", "describe_column", "load", "save", "signatures_of", "timestamped"]

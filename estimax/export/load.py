@@ -15,7 +15,7 @@ import numpy as np
 from estimax.core import HostTransform
 from estimax.core.errors import ExportError, InputDataError
 from estimax.export.save import FORMAT, MANIFEST, WEIGHTS
-from estimax.export.signature import finisher
+from estimax.export.signature import SUPERVISED, finisher
 from estimax.training.batches import flatten, pad_rows, row_count
 from estimax.training.feeder import check_range
 
@@ -135,8 +135,9 @@ class Predictor:
             raw = {f"features/{only}": raw["features"]}
         encoded = check_range(loaded.transform(raw))
         rows = row_count(encoded)
-        # Sizes are rounded up to powers of two, so that requests of many sizes compile few programs.
-        size = 1 << max(rows - 1, 0).bit_length()
+        # Sizes are rounded up to powers of two, so that requests of many sizes compile few programs; losses take just the given rows.
+        is_supervised = loaded.description["method"] in SUPERVISED
+        size = rows if is_supervised else 1 << max(rows - 1, 0).bit_length()
         padded = pad_rows(encoded, size, loaded.transform.pad_values())
         arrays = {loaded.keys.get(k, k): v for k, v in padded.items()}
         if self._device_values is None:

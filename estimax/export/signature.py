@@ -17,6 +17,7 @@ from estimax.training.batches import flatten
 from estimax.training.feeder import prepare
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+SUPERVISED = ("eval", "train")  # methods that take labels and give the loss of the whole batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Signature:
         transform: raw features to `arrays`.
         arrays: encoded arrays of a sample batch, for shapes.
         inputs: `{feature: {"dtype", "shape"}}`, shapes without the batch, None where unknown.
-        method: `"predict"`, `"classify"` or `"regress"`.
+        method: `"predict"`, `"classify"`, `"regress"`, or one of `SUPERVISED`.
     """
 
     fn: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]

@@ -169,7 +169,7 @@ def test_parsing_exports_have_all_signatures(tmp_path):
     own = [p["probabilities"] for p in estimator.predict(lambda: features)]
     np.testing.assert_allclose(served["scores"], own, atol=1e-6)
     assert served["classes"][0].tolist() == [b"no", b"yes"]
-    with pytest.raises(ValueError, match="cannot be served"):
+    with pytest.raises(ValueError, match="build_raw_supervised_input_receiver_fn"):
         estimator.export_saved_model(tmp_path / "exports", receiver, experimental_mode="train")
 
 

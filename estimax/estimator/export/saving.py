@@ -13,7 +13,8 @@ from estimax import data, export
 from estimax.core import HostValue, TrainState
 from estimax.core.errors import ExportError
 from estimax.estimator.export.receivers import ServingInputReceiver, parsing_op, sample_of
-from estimax.estimator.modes import ModeKeys
+from estimax.estimator.export.supervised import supervised_signature
+from estimax.estimator.modes import ModeKeys, check_mode
 from estimax.training import Outputs, Program
 
 METHODS = {"ClassificationOutput": "classify", "RegressionOutput": "regress", "PredictOutput": "predict"}
@@ -30,24 +31,26 @@ def export_all(
     """Writes the signatures of the given modes into one new timestamped folder.
 
     Raises:
-        ExportError: if no mode is given, a mode has no signatures to serve, or there are no weights.
+        ExportError: if no mode is given, a receiver does not fit its mode, or there are no weights.
     """
     if not receivers:
-        raise ExportError("export: given no receiver functions, expected one for mode PREDICT at least.")
-    if others := [m for m in receivers if m != ModeKeys.PREDICT]:
-        raise ExportError(
-            f"export: mode {others[0]!r} cannot be served: an export computes predictions. Give a receiver for ModeKeys.PREDICT; use "
-            "evaluate and train for the others."
-        )
+        raise ExportError("export: given no receiver functions, expected one by mode: {ModeKeys.PREDICT: fn}.")
+    for mode in receivers:
+        check_mode(mode)
     path = os.fspath(checkpoint_path) if checkpoint_path is not None else None
     state = estimator.weights_for_export(path)
-    receiver = receivers[ModeKeys.PREDICT]()
-    if not isinstance(receiver, ServingInputReceiver):
-        raise ExportError(
-            f"export: serving_input_receiver_fn returned {type(receiver).__name__}, expected a ServingInputReceiver. Use "
-            "build_raw_serving_input_receiver_fn or build_parsing_serving_input_receiver_fn."
-        )
-    signatures = signatures_for(estimator, receiver, state)
+    signatures: dict[str, Any] = {}
+    for mode in sorted(receivers, key=lambda m: m != ModeKeys.PREDICT):  # a call without a name is one for predictions
+        receiver = receivers[mode]()
+        if mode != ModeKeys.PREDICT:
+            signatures[mode] = supervised_signature(estimator, receiver, state, mode)
+            continue
+        if not isinstance(receiver, ServingInputReceiver):
+            raise ExportError(
+                f"export: serving_input_receiver_fn returned {type(receiver).__name__}, expected a ServingInputReceiver. Use "
+                "build_raw_serving_input_receiver_fn or build_parsing_serving_input_receiver_fn."
+            )
+        signatures |= signatures_for(estimator, receiver, state)
     values = {**state.params, **state.model_state}
     folder = export.timestamped(export_dir_base)
     return export.save(

@@ -242,7 +242,21 @@ def _host(value: Any) -> Any:
     module = type(value).__module__.partition(".")[0]
     if module in ("pandas", "polars", "pyarrow"):
         return as_arrays(value)
+    if isinstance(value, list) and all(isinstance(row, list) for row in value) and len({len(row) for row in value}) > 1:
+        return _ragged(value)
     return as_element(value)
+
+
+def _ragged(rows: list[list[Any]]) -> Any:
+    """Rows of different lengths as an Arrow list column."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(rows)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
+        raise InvalidDataError(
+            f"rows of different lengths that do not make a column: {e}. Give each row values of one type."
+        ) from e
 
 
 def _all_scalars(values: Any) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from estimax.data import Dataset, InvalidDataError, as_batches, empty_input, numpy_input_fn, pandas_input_fn
+from estimax.data.batches import as_batch
 
 FEATURES = {"x": np.arange(6), "s": np.array(list("abcdef"), object)}
 LABELS = np.arange(6) % 2
@@ -131,3 +132,11 @@ def test_input_fns_of_tensorflow_1_check_their_arguments() -> None:
 def test_one_batch_is_told_from_many() -> None:
     assert as_batches((FEATURES, LABELS)).is_one_batch
     assert not as_batches(dataset()).is_one_batch and not as_batches([(FEATURES, LABELS)]).is_one_batch
+
+
+def test_rows_of_different_lengths_are_a_column() -> None:
+    features, labels = as_batch(({"word": [["a", "b"], ["c"], []], "n": [[1, 2], [3, 4], [5, 6]]}, [0, 1, 0]))
+    assert features["word"].to_pylist() == [["a", "b"], ["c"], []]
+    assert features["n"].shape == (3, 2) and labels.shape == (3,)
+    with pytest.raises(ValueError, match="values of one type"):
+        as_batch({"word": [["a", "b"], [3]]})

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from estimax import layers
@@ -15,6 +14,7 @@ from estimax.estimator.estimator import Estimator
 from estimax.estimator.heads import Head
 from estimax.estimator.heads.base import SUM_OVER_BATCH_SIZE
 from estimax.estimator.premade.networks import RNN_RATE, Network, checked_head, classification_head, model_fn_of, optimizer_of
+from estimax.estimator.premade.sequential import sequential_model_fn
 from estimax.estimator.run_config import RunConfig
 from estimax.feature_columns import DenseFeatures, SequenceFeatures
 from estimax.feature_columns.layers import check_columns, check_dense, check_sequence
@@ -30,8 +30,11 @@ def rnn_network(
     owner: str,
     *,
     return_sequences: bool = False,
+    with_mask: bool = False,
 ) -> Network:
     """Cells over the steps of a sequence, then a dense layer, under `rnn_model`; context columns are joined to every step.
+
+    With a mask it gives `(logits, mask)`, else the logits.
 
     Raises:
         ValueError: if a column is of the wrong kind.
@@ -43,7 +46,7 @@ def rnn_network(
     for column in context:
         check_dense(column, owner)
 
-    def logits(features: Any) -> jax.Array:
+    def logits(features: Any) -> Any:
         inputs, lengths = SequenceFeatures(sequence, name="sequence_features")(features)
         steps = inputs.shape[1]
         if context:
@@ -52,7 +55,8 @@ def rnn_network(
         mask = jnp.arange(steps)[None] < lengths[:, None]
         with name_scope("rnn_model"):
             net = layers.RNN(make_cells(), return_sequences=return_sequences, name="rnn")(inputs, mask=mask)
-            return layers.Dense(units, name="logits")(net)
+            out = layers.Dense(units, name="logits")(net)
+        return (out, mask) if with_mask else out
 
     return logits
 
@@ -147,13 +151,16 @@ class RNNClassifier(RNNEstimator):
         units: units of each layer.
         cell_type: `"simple_rnn"`, `"lstm"`, `"gru"`, or a class of cells.
         rnn_cell_fn: makes the cell, instead of units and type.
-        return_sequences: whether every step is classified.
+        return_sequences: whether every step is classified. Labels are then `[batch, steps]`, weights too or one a sequence, and the steps
+            after the end of a sequence count neither in the loss nor in metrics.
         model_dir: folder of checkpoints and event files.
         n_classes: number of classes.
         weight_column: name of the feature of weights, or a numeric column.
         label_vocabulary: class names, for labels that are strings.
         optimizer: a name (with a learning rate of 0.05) or an object.
         loss_reduction: `"sum_over_batch_size"` or `"sum"`.
+        sequence_mask: with `return_sequences`, the name of the prediction that tells real steps from padding, and of the feature
+            `[batch, steps]` that tells it beforehand, if there is one; else the lengths of the sequences do.
         config: a `RunConfig`.
 
     Raises:
@@ -176,9 +183,29 @@ class RNNClassifier(RNNEstimator):
         label_vocabulary: Sequence[str] | None = None,
         optimizer: Any = "Adagrad",
         loss_reduction: str = SUM_OVER_BATCH_SIZE,
+        sequence_mask: str = "sequence_mask",
         config: RunConfig | None = None,
     ):
         head = classification_head(n_classes, weight_column, label_vocabulary, loss_reduction)
+        if return_sequences:
+            owner = type(self).__name__
+            if label_vocabulary is not None:
+                raise ValueError(
+                    f"{owner}: label_vocabulary: given with return_sequences=True, expected class numbers for steps. Look names up in "
+                    "input_fn, and leave label_vocabulary out."
+                )
+            network = rnn_network(
+                sequence_feature_columns,
+                context_feature_columns,
+                cells_of(owner, units, cell_type, rnn_cell_fn),
+                head.logits_dimension,
+                owner,
+                return_sequences=True,
+                with_mask=True,
+            )
+            model_fn = sequential_model_fn(head, network, optimizer_of(optimizer, RNN_RATE), sequence_mask, owner)
+            Estimator.__init__(self, model_fn, model_dir=model_dir, config=config)
+            return
         super().__init__(
             head, sequence_feature_columns, context_feature_columns, units, cell_type, rnn_cell_fn, return_sequences, model_dir,
             optimizer, config,

@@ -9,16 +9,15 @@ import jax.numpy as jnp
 
 from estimax.core import HostValue, current_frame, is_host_array
 from estimax.core.errors import ShapeError
-from estimax.estimator.heads.base import SingleHead
 from estimax.estimator.modes import ModeKeys
 from estimax.estimator.spec import EstimatorSpec
 
 
-def sequential_model_fn(head: SingleHead, network: Callable, optimizer: Any, mask_name: str, owner: str) -> Callable:
+def sequential_model_fn(head: Any, network: Callable, optimizer: Any, mask_name: str, owner: str) -> Callable:
     """The model_fn of a head that is applied to each step.
 
     Args:
-        head: of one step.
+        head: of one step: one of those with a `weight_column`.
         network: features to `(logits [batch, steps, logits_dimension], mask [batch, steps])`.
         optimizer: of all variables.
         mask_name: the feature that tells which steps are real, if there is one, and the prediction that does.
@@ -74,7 +73,7 @@ def _cut(x: Any, steps: int) -> Any:
     return jnp.pad(x[:, :steps], [(0, 0), (0, missing), *[(0, 0)] * (x.ndim - 2)])
 
 
-def _flat_weights(head: SingleHead, features: Any, steps: int, owner: str) -> dict[str, Any]:
+def _flat_weights(head: Any, features: Any, steps: int, owner: str) -> dict[str, Any]:
     """The head's feature of weights with one row a step; a weight of a whole sequence is that of each of its steps."""
     column = head.weight_column
     key = getattr(column, "key", column)

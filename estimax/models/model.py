@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from estimax.core import HostValue, Variable, current_frame, is_float, serialize
 from estimax.layers import KerasTensor, Layer, Operation
 from estimax.layers.base import shape_of
-from estimax.layers.symbolic import map_symbolic, output_spec
+from estimax.layers.symbolic import map_symbolic, output_spec, symbolic_leaves
 from estimax.layers.tracking import Tracked
 from estimax.models.graph import Graph, flat_tensors
 from estimax.models.inputs import fit_inputs
@@ -208,8 +210,14 @@ class Model(Trainer, Layer):
         """
         if self._graph is not None:
             return
+        tensors = _tensors(input_shape, self._input_dtypes, self.compute_dtype)
+        if any(t.dtype == "string" for t in symbolic_leaves(tensors)):
+            # Strings have no abstract values: the model is traced as it is for a first batch, of empty strings.
+            from estimax.models.program import ModelProgram
 
-        output_spec(self.call, (_tensors(input_shape, self._input_dtypes, self.compute_dtype),), {})
+            ModelProgram(self).plan("infer", map_symbolic(_sample_of, tensors))
+            return
+        output_spec(self.call, (tensors,), {})
 
     def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
         if type(self).build is not Model.build:
@@ -218,7 +226,8 @@ class Model(Trainer, Layer):
         # The layers inside build themselves while `call` runs; the shapes are for saving.
         self.built = True
         given = dict(args[0]) if args and isinstance(args[0], Mapping) else args[0] if args else None
-        leaves = jax.tree.leaves(given, is_leaf=lambda x: isinstance(x, HostValue))
+        given = jax.tree.map(_sampled, given, is_leaf=lambda x: isinstance(x, HostValue))
+        leaves = jax.tree.leaves(given)
         if len(args) == 1 and leaves and all(hasattr(x, "dtype") for x in leaves):
             self._input_dtypes = jax.tree.map(lambda x: str(x.dtype), given)
             self._build_shapes = {"input_shape": _any_batch(shape_of(given))}
@@ -226,7 +235,7 @@ class Model(Trainer, Layer):
     def get_build_config(self) -> dict[str, Any] | None:
         """The shape that the model was built for, and types of inputs that are no floats."""
         config = super().get_build_config()
-        if config is not None and any(not is_float(d) for d in jax.tree.leaves(self._input_dtypes)):
+        if config is not None and any(d == "string" or not is_float(d) for d in jax.tree.leaves(self._input_dtypes)):
             config = {**config, "input_dtype": self._input_dtypes}
         return config
 
@@ -351,6 +360,30 @@ def _any_batch(shape: Any) -> Any:
     if isinstance(shape, list):
         return [_any_batch(v) for v in shape]
     return None if shape is None else (None, *shape[1:])
+
+
+@dataclasses.dataclass
+class _Column:
+    """What is kept of a host column: its shape and type."""
+
+    shape: tuple[int, ...]
+    dtype: str = "string"
+
+
+def _sampled(x: Any) -> Any:
+    """Shape and type of a raw column of strings, which the frame's sample holds in an abstract pass; other values as they are."""
+    if not isinstance(x, HostValue) or x.op is not None:
+        return x
+    frame = current_frame()
+    sample = x.value if frame is None or frame.host is None else (frame.host.sample or {}).get(x.name, x.value)
+    is_plain = isinstance(sample, np.ndarray) and sample.dtype.kind in "OSU"
+    return _Column(sample.shape) if is_plain else x
+
+
+def _sample_of(tensor: KerasTensor) -> np.ndarray:
+    """Two rows of empty strings or zeros."""
+    shape = tuple(2 if d is None else d for d in tensor.shape)
+    return np.full(shape, "", object) if tensor.dtype == "string" else np.zeros(shape, tensor.dtype)
 
 
 def _tensors(shape: Any, dtype: Any, default: str) -> Any:

@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from estimax import callbacks, losses, optimizers
+import estimax as ex
+from estimax import callbacks, layers, losses, optimizers
 from estimax.core.errors import CheckpointError
 from estimax.layers import (
     LSTM,
@@ -449,3 +450,40 @@ def test_weight_files_hold_a_low_rank_correction_in_its_table_as_keras_does_and_
         del f[groups[0]]
     model.load_weights(path)
     np.testing.assert_allclose(model.predict(x, verbose=0), want, rtol=1e-5, atol=1e-5)
+
+
+class _Words(ex.Model):
+    """A subclassed model that takes strings."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.ids = layers.StringLookup(vocabulary=["Oslo", "Lima"])
+        self.table, self.out = layers.Embedding(3, 2), layers.Dense(1)
+
+    def call(self, city: Any) -> Any:
+        return self.out(self.table(self.ids(city)))
+
+
+class _Rows(ex.Model):
+    """A subclassed model over raw rows."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        fc = ex.feature_columns
+        city = fc.embedding_column(fc.categorical_column_with_hash_bucket("city", 9), 2)
+        self.columns, self.out = layers.DenseFeatures([fc.numeric_column("age"), city]), layers.Dense(1)
+
+    def call(self, rows: Any) -> Any:
+        return self.out(self.columns(rows))
+
+
+@pytest.mark.parametrize("cls", [_Words, _Rows])
+def test_subclassed_models_of_strings_come_back(cls: Any, tmp_path: Path) -> None:
+    city, age = np.array(["Oslo", "Lima", "Rome"]), np.array([39.0, 50.0, 38.0], np.float32)
+    x = city if cls is _Words else {"city": city, "age": age}
+    model = cls()
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones((3, 1), np.float32), verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = ex.load_model(tmp_path / "m.keras", custom_objects={cls.__name__: cls})
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))

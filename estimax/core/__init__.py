@@ -16,7 +16,7 @@ from estimax.core.host import (
     is_host_array,
     is_plain_dict,
 )
-from estimax.core.lookup import embedding_lookup
+from estimax.core.lookup import embedding_lookup, lookup_rows
 from estimax.core.names import first_free, snake_case, unique_paths
 from estimax.core.random import SeedGenerator, next_key, next_seed, set_random_seed
 from estimax.core.serialization import deserialize, find_class, plain, register, serialize
@@ -28,6 +28,6 @@ __all__ = [
     "DTypePolicy", "Features", "Frame", "HostContext", "HostOp", "HostOutput", "HostTransform", "HostValue", "Lookup", "RowGradient",
     "SeedGenerator", "TrainState", "Variable", "as_host_value", "canonical", "current_frame", "deserialize", "embedding_lookup",
     "errors", "find_class", "finish_outputs", "first_free", "floatx", "get_policy", "is_float", "is_host_array", "is_plain_dict",
-    "name_scope", "next_key", "next_seed", "open_frame", "plain", "register", "remat", "row_count", "row_mask", "scan", "serialize",
+    "lookup_rows", "name_scope", "next_key", "next_seed", "open_frame", "plain", "register", "remat", "row_count", "row_mask", "scan", "serialize",
     "set_random_seed", "snake_case", "standardize_dtype", "unique_paths",
 ]  # fmt: skip

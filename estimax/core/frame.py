@@ -35,13 +35,17 @@ def trace_state() -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Lookup:
-    """One look-up of rows found by an abstract pass: table path, number of ids, width; `inner` if inside a scan or vmap."""
+    """One look-up of rows found by an abstract pass: table path, number of ids, width; `inner` if inside a scan or vmap.
+
+    `is_merged` is that of `RowGradient.lookups`.
+    """
 
     path: str
     size: int
     width: int
     dtype: Any
     inner: bool
+    is_merged: bool = False
 
 
 class Frame:

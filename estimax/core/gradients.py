@@ -19,6 +19,8 @@ class RowGradient:
         ids: which rows. Shape `[n]`, int32.
         rows: their gradients. Shape `[n, ...]`, where `...` are the table's axes after the first.
         dense_shape: shape of the table.
+        lookups: of the consecutive look-ups that the entries come from, how many entries and whether TensorFlow looks up
+            repeated ids only once, so that clipping there sees their sum; empty if no look-up does that.
 
     Example:
         >>> gradient = RowGradient(jnp.array([2, 0, 2]), jnp.ones((3, 1)), (4, 1))
@@ -29,6 +31,7 @@ class RowGradient:
     ids: jax.Array
     rows: jax.Array
     dense_shape: tuple[int, ...]
+    lookups: tuple[tuple[int, bool], ...] = ()
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -58,6 +61,17 @@ class RowGradient:
         # A negative index would count from the end, so padding goes past the end, where "drop" drops it.
         ids = jnp.where(self.ids < 0, self.dense_shape[0], self.ids)
         return jnp.zeros(self.dense_shape, self.rows.dtype).at[ids].add(self.rows, mode="drop")
+
+    def merged(self) -> RowGradient:
+        """Repeated ids added up within each look-up that looks them up only once; those of different look-ups stay apart."""
+        if not any(is_merged for _, is_merged in self.lookups):
+            return self
+        parts, start = [], 0
+        for size, is_merged in self.lookups:
+            part = RowGradient(self.ids[start : start + size], self.rows[start : start + size], self.dense_shape)
+            parts.append(part.summed() if is_merged else part)
+            start += size
+        return RowGradient(jnp.concatenate([p.ids for p in parts]), jnp.concatenate([p.rows for p in parts]), self.dense_shape)
 
     def summed(self) -> RowGradient:
         """Repeated ids added up: each occurs once, in no special order, and what is left of the `n` places is padding.
@@ -110,4 +124,4 @@ def _sorted_places(ids: jax.Array) -> jax.Array:
     return jnp.zeros_like(ids).at[order].set(rank, unique_indices=True)
 
 
-jax.tree_util.register_dataclass(RowGradient, data_fields=["ids", "rows"], meta_fields=["dense_shape"])
+jax.tree_util.register_dataclass(RowGradient, data_fields=["ids", "rows"], meta_fields=["dense_shape", "lookups"])

@@ -35,6 +35,24 @@ def embedding_lookup(table: Variable | jax.Array, ids: Any) -> jax.Array:
 
     Reference: tf.nn.embedding_lookup (which leaves ids out of range undefined on accelerators).
     """
+    return lookup_rows(table, ids)
+
+
+def lookup_rows(table: Variable | jax.Array, ids: Any, *, is_merged: bool = False, touched: jax.Array | None = None) -> jax.Array:
+    """As `embedding_lookup`, with what an optimizer is told about the look-up.
+
+    Args:
+        table: see `embedding_lookup`.
+        ids: see `embedding_lookup`.
+        is_merged: whether TensorFlow looks repeated ids up once, see `RowGradient.lookups`.
+        touched: places without id for which row 0 gets a gradient of zeros, in the shape of the ids; they give rows of zeros as without.
+
+    Returns:
+        `[..., width]`, the table's dtype.
+
+    Raises:
+        ValueError: if the table is not of rank 2 or the ids are not integers.
+    """
     ids = jnp.asarray(ids)
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise ShapeError(f"ids: expected integers, given {ids.dtype}. Cast them first, or use a categorical column.")
@@ -51,11 +69,15 @@ def embedding_lookup(table: Variable | jax.Array, ids: Any) -> jax.Array:
     assert frame is not None
     inner = trace_state() != frame._trace
     values = frame.values[path] if path in frame.values else frame.read(path)
-    frame.lookups.append(Lookup(path, flat.shape[0], width, values.dtype, inner))
+    frame.lookups.append(Lookup(path, flat.shape[0], width, values.dtype, inner, is_merged))
     if frame.deltas is not None and path in frame.row_tables:
-        frame.lookup_ids.append(flat)
+        delta = frame.deltas[len(frame.lookup_ids)]
         found = _rows_apart(jax.lax.stop_gradient(values), flat)
-        return (found + frame.deltas[len(frame.lookup_ids) - 1]).reshape(*ids.shape, width)
+        if touched is not None:
+            touched = touched.reshape(-1)
+            flat, delta = jnp.where(touched, 0, flat), jnp.where(touched[:, None], 0, delta)
+        frame.lookup_ids.append(flat)
+        return (found + delta).reshape(*ids.shape, width)
     return _rows_or_zeros(values, flat).reshape(*ids.shape, width)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from estimax.core import Variable, current_frame, embedding_lookup
+from estimax.core import Variable, current_frame, lookup_rows, row_mask
 
 COMBINERS = ("mean", "sqrtn", "sum")
 
@@ -49,13 +49,17 @@ def lookup_combined(
 ) -> jax.Array:
     """Rows of a table, combined into one for each row of ids; zeros where there are none.
 
+    To an optimizer a row of the batch without ids is a look-up of the table's first row with a gradient of zero, as in
+    TensorFlow: FTRL, momentum and others change a row for that.
+
     Args:
         table: Variable or array. Shape `[rows, dimension]`.
         ids: -1 counts nowhere. Shape `[..., width]`.
         weights: Shape `[..., width]`; all 1 if None.
         combiner: `"sum"` of w e; `"mean"`, that by the sum of w; `"sqrtn"`, that by the root of the sum of w squared.
         max_norm: looked-up rows longer than this are shortened to it before they are combined.
-        drop_weights: whether entries with a weight of 0 or less are left out, unless the combiner is the sum.
+        drop_weights: whether entries with a weight of 0 or less are left out, unless the combiner is the sum; without, a row
+            without ids is no look-up of the first row either.
         taken_over, offsets: of a table whose rows change hands, see `own_rows`.
 
     Returns:
@@ -65,7 +69,8 @@ def lookup_combined(
     """
     if weights is not None and combiner != "sum" and drop_weights:
         ids = jnp.where(weights > 0, ids, -1)
-    rows = embedding_lookup(table, ids)
+    touched = _first_of_empty(ids) if drop_weights and offsets is None and ids.ndim == 2 else None
+    rows = lookup_rows(table, ids, is_merged=True, touched=touched)
     if offsets is not None and taken_over is not None:
         rows = own_rows(rows, ids, taken_over, offsets)
     if max_norm is not None:
@@ -79,6 +84,17 @@ def lookup_combined(
         return total
     size = jnp.sum(weights, axis=-1) if combiner == "mean" else jnp.sqrt(jnp.sum(weights * weights, axis=-1))
     return jnp.where(size[..., None] != 0, total / jnp.where(size == 0, 1, size)[..., None], 0)
+
+
+def _first_of_empty(ids: jax.Array) -> jax.Array | None:
+    """The first place of each row without ids, unless the row only pads the batch. Shape of the ids; None if padding is not known."""
+    empty = jnp.all(ids < 0, axis=-1)
+    mask = row_mask()
+    if mask is not None:
+        if mask.shape != empty.shape:
+            return None
+        empty = empty & mask
+    return empty[:, None] & (jnp.arange(ids.shape[-1]) == 0)
 
 
 def own_rows(rows: jax.Array, ids: jax.Array, taken_over: jax.Array, offsets: Variable) -> jax.Array:

@@ -162,6 +162,10 @@ class Optimizer(StatefulDoor):
         """What `rows=None` means."""
         return "dense"
 
+    def leaves_rows(self) -> bool:
+        """Whether a row without gradient stays where a dense gradient of zeros would move it."""
+        return self._row_mode() == "lazy"
+
     # ---- pure use: the engine's side ----------------------------------------------------------------------------
 
     def init(self, params: Any) -> State:
@@ -444,8 +448,10 @@ class Optimizer(StatefulDoor):
         )
 
     def _clipped(self, grads: dict[str, Any]) -> dict[str, Any]:
-        if not self.clips_before_sum and (self.clipnorm or self.clipvalue or self.global_clipnorm):
-            grads = {p: g.summed().without_padding() if isinstance(g, RowGradient) else g for p, g in grads.items()}
+        if self.clipnorm or self.clipvalue or self.global_clipnorm:
+            for path, g in grads.items():
+                if isinstance(g, RowGradient):
+                    grads = grads | {path: g.merged() if self.clips_before_sum else g.summed().without_padding()}
         if self.clipvalue is not None:
             grads = {p: clip_by_value(g, -self.clipvalue, self.clipvalue) for p, g in grads.items()}
         if self.clipnorm is not None:

@@ -260,7 +260,7 @@ class Program:
                 )
             large = rows * width >= ROW_TABLE_ELEMENTS and rows >= ROW_TABLE_FACTOR * sum(x.size for x in lookups)
             # "exact": also where an optimizer leaves rows without gradient alone that a dense gradient of zeros would move.
-            lazy = self.row_tables == "exact" and any(_is_lazy(t.optimizer) for t in train_ops if t.takes(path))
+            lazy = self.row_tables == "exact" and any(_leaves_rows(t.optimizer) for t in train_ops if t.takes(path))
             if possible and (wish or self.row_tables is True or (wish is None and (large or lazy))):
                 chosen.add(path)
         return frozenset(chosen)
@@ -412,7 +412,9 @@ class Program:
                 if op.takes(table):
                     mine = [j for j, p in enumerate(paths) if p == table]
                     rows = jnp.concatenate([by_delta[j] for j in mine])
-                    grads[table] = RowGradient(jnp.concatenate([ids[j] for j in mine]), rows, tuple(state.params[table].shape))
+                    shape = tuple(state.params[table].shape)
+                    merged = tuple((lookups[j].size, lookups[j].is_merged) for j in mine)
+                    grads[table] = RowGradient(jnp.concatenate([ids[j] for j in mine]), rows, shape, merged)
             mine_params = {p: params[p] for p in state.params if op.takes(p)}
             options = {"constraints": {p: c for p, c in constraints.items() if p in mine_params}} if constraints else {}
             new, opt_state[str(i)] = op.optimizer.apply(grads, state.opt_state[str(i)], mine_params, **options)
@@ -545,9 +547,9 @@ def _batch_of(stacked: Any, i: Any, layout: Layout | None) -> dict:
     return arrays if layout is None else layout.unpack(arrays)
 
 
-def _is_lazy(optimizer: Any) -> bool:
-    mode = getattr(optimizer, "_row_mode", None)
-    return mode is not None and mode() == "lazy"
+def _leaves_rows(optimizer: Any) -> bool:
+    ask = getattr(optimizer, "leaves_rows", None)
+    return ask is not None and ask()
 
 
 def _first(result: tuple[list, Any]) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import estimax as ex
@@ -178,3 +179,19 @@ def test_modules_of_other_libraries():
     assert np.isfinite(estimator.evaluate(line_fn(repeat=False))["loss"])
     with pytest.raises(ValueError, match="no arrays"):
         E.VariableTree("empty", lambda key: {})
+
+
+@pytest.mark.parametrize("third, first_weight", [([1], 7.0), ([], 0.0)], ids=["no row is empty", "a row is empty"])
+def test_a_row_without_ids_counts_as_a_look_up_of_the_first_one(tmp_path, third, first_weight):
+    # TensorFlow: FTRL works a weight out anew whenever it is looked up. Rows that only pad the last batch look nothing up.
+    class Start(ex.training.Hook):
+        def after_create_session(self, run: Any) -> None:
+            run.set_variable("linear/linear_model/tags/weights", np.full((4, 1), 7.0, np.float32))
+
+    column = fc.categorical_column_with_identity("tags", 4)
+    estimator = E.LinearRegressor([column], model_dir=str(tmp_path))
+    features = {"tags": pa.array([[1, 2], [2], third, [1, 1], [2]])}
+    data = lambda: ex.data.Dataset.from_tensor_slices((features, np.ones((5, 1), np.float32))).batch(4)  # noqa: E731
+    estimator.train(data, hooks=[Start()])
+    weights = estimator.get_variable_value("linear/linear_model/tags/weights")[:, 0]
+    assert weights[0] == first_weight and weights[3] == 7.0 and np.all(weights[1:3] < 7.0)

@@ -156,6 +156,17 @@ def test_clipping_of_rows_sums_first_in_keras_and_last_in_tensorflow():
         np.testing.assert_allclose(new["t"], [[want]], rtol=1e-6)
 
 
+def test_ids_that_tensorflow_looks_up_once_are_clipped_as_one():
+    ids, rows = jnp.array([0, 0, 1, 0, 1, 1, 5]), jnp.array([[3.0], [4.0], [2.0], [6.0], [-3.0], [8.0], [9.0]])
+    merged = RowGradient(ids, rows, (2, 1), ((3, True), (4, False)))
+    # The first look-up counts as 7 and 2, the second as 6, -3 and 8: each is cut to at most 5.
+    for options, want in (({"clipvalue": 5.0}, [[10.0], [4.0]]), ({"clipnorm": np.sqrt(162.0) / 2}, [[6.5], [3.5]])):
+        optimizer = legacy.SGD(1.0, **options)
+        new, _ = optimizer.apply({"t": merged}, optimizer.init({"t": jnp.zeros((2, 1))}), {"t": jnp.zeros((2, 1))})
+        np.testing.assert_allclose(-new["t"], want, rtol=1e-6)
+    assert merged.merged().to_dense().tolist() == merged.to_dense().tolist() == [[13.0], [7.0]]
+
+
 @pytest.mark.parametrize(
     "options", [{"gradient_accumulation_steps": 2}, {"use_ema": True}, {"global_clipnorm": 0.5}, {"clipvalue": 0.3}]
 )

@@ -340,6 +340,9 @@ class Nadam(LegacyOptimizer):
         root = jnp.sqrt(v / (1 - hyper["power_2"]))
         return param - hyper["learning_rate"] * mean / (root + self.epsilon), {"m": m, "v": v}
 
+    def leaves_rows(self) -> bool:
+        return True
+
     def _update(
         self, path: str, grad: Any, param: jax.Array, slots: Slots, hyper: Hyper, state: State, iteration: jax.Array
     ) -> tuple[jax.Array, Slots]:

@@ -443,13 +443,19 @@ class Run:
         rows, numbers = table
         if hasattr(numbers, "__len__") and len(numbers) < 2:
             return
-        group = _group_of(table) if plan.loops and may_group(prepare(plan, raw).arrays) else 1
+        group = 1
+        if may_group(prepare(plan, raw).arrays):
+            group = _group_of(table) if plan.loops else _UNROLLED if len(numbers) >= _WORTH_UNROLLING else 1
         waiting = _Waiting()
         for fed in gathered(plan, rows, numbers, group, pads=True) or ():
             compiled = self.program.predict_group_function(plan, max(group, fed.count), fed.layout)
             out = compiled(params, state, self._given(fed.arrays, axis=1), np.int32(fed.count))
             yield from waiting.after(out, sum(fed.rows))
         yield from waiting.rest()
+
+
+_UNROLLED = 8  # batches of predictions in one call without a loop
+_WORTH_UNROLLING = 32  # batches that repay the compilation of more than one at a time
 
 
 class _Waiting:

@@ -508,6 +508,9 @@ class Program:
                 shapes = jax.eval_shape(one, 0)
                 if any(x.shape[:1] != (rows,) for x in jax.tree.leaves(shapes)):
                     raise NotByRowsError
+                if not plan.loops:
+                    # Written out: a few batches side by side keep all cores busy where a loop would be slow.
+                    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *(one(i) for i in range(group)))
                 empty = jax.tree.map(lambda x: jnp.zeros((group, *x.shape), x.dtype), shapes)
 
                 def body(i: Any, found: Any) -> Any:

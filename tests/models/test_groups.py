@@ -46,6 +46,12 @@ def test_convolutions_and_large_batches_are_predicted_one_by_one() -> None:
     np.testing.assert_allclose(model.predict(x, batch_size=4, verbose=0), by_batch(model, x, 4), rtol=1e-6)
 
 
+def test_many_batches_of_a_convolution_are_predicted_side_by_side() -> None:
+    model = Sequential([Input((8, 2)), Conv1D(3, 2), Flatten(), Dense(1)])
+    x = np.random.default_rng(1).normal(size=(163, 8, 2)).astype(np.float32)  # 41 batches, the last one of 3 rows
+    np.testing.assert_allclose(model.predict(x, batch_size=4, verbose=0), by_batch(model, x, 4), rtol=1e-6)
+
+
 def test_callbacks_see_every_batch_of_a_prediction() -> None:
     seen = []
     model = Sequential([Input((4,)), Dense(1)])

@@ -156,7 +156,7 @@ def merge(a: Any, b: Any) -> Any:
 def with_batch(spec: AnySpec, size: int | None) -> AnySpec:
     """The spec of a batch of leaves."""
     if isinstance(spec, DatasetSpec):
-        raise TypeError("datasets can't be batched; flatten them first: dataset.flat_map(lambda w: w.batch(n))")
+        return spec  # stacking the first element is refused: there may be none
     if isinstance(spec, ObjectSpec):
         return TensorSpec((size,), "string")
     shape = None if spec.shape is None else (size, *spec.shape)

@@ -93,3 +93,10 @@ def test_datasets_of_weight_0_are_not_sampled() -> None:
 def test_functions_of_windows_have_a_spec_without_any_window() -> None:
     windows = Dataset.range(2).window(5, drop_remainder=True)
     assert windows.flat_map(lambda w: w.batch(5)).element_spec == TensorSpec((None,), "int64")
+
+
+def test_datasets_are_not_batched_but_none_of_them_is_no_mistake() -> None:
+    windows = Dataset.range(5).window(2)
+    assert list(windows.take(0).batch(2)) == []
+    with pytest.raises(ValueError, match="itself a dataset"):
+        list(windows.batch(2))

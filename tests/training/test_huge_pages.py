@@ -34,7 +34,8 @@ def test_an_array_that_was_freed_meanwhile_does_no_harm():
     table = jnp.zeros(huge_pages.LEAST_BYTES // 4)
     thread = huge_pages.use_huge_pages([table])
     del table
-    thread.join()
+    thread.join(10)
+    assert not thread.is_alive()  # an error in the thread fails the test: pytest turns it into a warning, and those are errors
 
 
 def test_a_table_that_trains_by_rows_stays_where_it_is():
